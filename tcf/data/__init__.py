@@ -1,0 +1,19 @@
+"""Files -> Split: read, filter and split interactions and item texts. Loads no torch."""
+
+from tcf._util import lazy_exports
+
+_HOMES = {
+    "Catalog": "catalog",
+    "Interactions": "catalog",
+    "Split": "split",
+    "Targets": "split",
+    "filter_interactions": "filter",
+    "leave_one_out": "split",
+    "read_folder": "formats",
+    "read_interactions": "formats",
+    "read_items": "formats",
+    "read_microlens": "formats",
+    "simulate": "simulate",
+}
+__all__ = sorted(_HOMES)
+__getattr__ = lazy_exports(__name__, _HOMES)

@@ -1,0 +1,114 @@
+"""The two arrays everything is made of: items with their texts, and users with their item rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from tcf.errors import DataError
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Items in a fixed order. Row 0 is padding; row ``r`` is the item ``item_ids[r - 1]``.
+
+    Attributes:
+        item_ids: The data set's own keys, ``num_items`` distinct strings.
+        texts: The text of each item, in the same order, untouched.
+
+    Raises:
+        DataError: If the lengths differ, an id is there twice, or there is no item.
+    """
+
+    item_ids: tuple[str, ...]
+    texts: tuple[str, ...] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Check that ids are distinct and that each has its text."""
+        if len(self.item_ids) != len(self.texts):
+            raise DataError(
+                f"a catalogue needs one text for each item; "
+                f"got {len(self.item_ids)} ids and {len(self.texts)} texts"
+            )
+        if not self.item_ids:
+            raise DataError("a catalogue needs at least one item; got none")
+        if len(self._row_of) != len(self.item_ids):
+            twice = next(i for row, i in enumerate(self.item_ids, 1) if self._row_of[i] != row)
+            raise DataError(f"item ids must be distinct; {twice!r} is there more than once")
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {item_id: row for row, item_id in enumerate(self.item_ids, 1)}
+
+    @property
+    def num_items(self) -> int:
+        """Number of items, the padding row not counted."""
+        return len(self.item_ids)
+
+    def rows_of(self, item_ids: Sequence[str]) -> np.ndarray:
+        """Return the ``(n,)`` int32 row of each id.
+
+        Raises:
+            DataError: If an id is not in the catalogue.
+        """
+        rows = np.fromiter((self._row_of.get(i, 0) for i in item_ids), np.int32, len(item_ids))
+        if not rows.all():
+            unknown = [i for i, row in zip(item_ids, rows, strict=True) if row == 0]
+            raise DataError(
+                f"every item id must be in the catalogue; {len(unknown)} of {len(item_ids)} are not, "
+                f"the first: {unknown[:3]}"
+            )
+        return rows
+
+    def select(self, rows: np.ndarray) -> "Catalog":
+        """Return the catalogue of these ``(n,)`` rows, renumbered from 1 in the order given."""
+        return Catalog(
+            tuple(self.item_ids[r - 1] for r in rows), tuple(self.texts[r - 1] for r in rows)
+        )
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Users and what they took, oldest first, in two flat arrays.
+
+    Attributes:
+        user_ids: ``num_users`` distinct strings.
+        rows: ``(num_interactions,)`` int32 catalogue rows, user after user, oldest first.
+        offsets: ``(num_users + 1,)`` int64; user ``u`` owns ``rows[offsets[u]:offsets[u + 1]]``.
+    """
+
+    user_ids: tuple[str, ...] = field(repr=False)
+    rows: np.ndarray = field(repr=False)
+    offsets: np.ndarray = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Check that the offsets fit the rows."""
+        if len(self.offsets) != len(self.user_ids) + 1 or self.offsets[-1] != len(self.rows):
+            raise DataError(
+                f"offsets must hold num_users + 1 = {len(self.user_ids) + 1} values ending at "
+                f"num_interactions = {len(self.rows)}; "
+                f"got {len(self.offsets)} ending at {self.offsets[-1]}"
+            )
+
+    @property
+    def num_users(self) -> int:
+        """Number of users."""
+        return len(self.user_ids)
+
+    @property
+    def num_interactions(self) -> int:
+        """Number of (user, item, time) events."""
+        return len(self.rows)
+
+    def counts(self) -> np.ndarray:
+        """Return the ``(num_users,)`` int64 number of interactions of each user."""
+        return np.diff(self.offsets)
+
+    def users(self) -> np.ndarray:
+        """Return the ``(num_interactions,)`` int64 user index of each interaction."""
+        return np.repeat(np.arange(self.num_users), self.counts())
+
+    def item_counts(self, num_items: int) -> np.ndarray:
+        """Return the ``(num_items + 1,)`` int64 number of interactions of each row; row 0 has none."""
+        return np.bincount(self.rows, minlength=num_items + 1)
