@@ -195,7 +195,6 @@ def _read_any(path: Path) -> pl.DataFrame:
         separator="\t" if tabs else ",",
         quote_char=None if tabs else '"',
         infer_schema=False,
-        rechunk=True,
     )
 
 
