@@ -181,7 +181,7 @@ def _read_table(path: Path, columns: Sequence[str], *, optional: Sequence[str] =
         raise DataError(
             f"{path}:{row + 2}: {', '.join(required)} must not be empty; got {frame.row(row)}"
         )
-    return frame.select(dict.fromkeys(columns)).with_columns(pl.col(pl.String).fill_null(""))
+    return frame.select(*dict.fromkeys(columns)).with_columns(pl.col(pl.String).fill_null(""))
 
 
 def _read_any(path: Path) -> pl.DataFrame:
