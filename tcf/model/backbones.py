@@ -1,0 +1,141 @@
+"""Histories or users -> user vectors.
+
+A backbone maps ``(users (B,), history (B, L, D), mask (B, L))`` to ``(B, P, D)``: one vector for
+each place where it predicts. SASRec predicts after each item of the history (P = L), DSSM once from
+the user alone (P = 1). `examples` says which training examples it learns from.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tcf.model.layers import embedding, linear, mlp
+
+
+class _Block(nn.Module):
+    """A post-norm transformer block that spends its matrix products on real places only."""
+
+    def __init__(self, dim: int, *, num_heads: int, dropout: float):
+        super().__init__()
+        self.num_heads, self.dropout = num_heads, dropout
+        self.queries_keys_values = linear(dim, 3 * dim, bias=False)
+        self.output = linear(dim, dim, bias=False)
+        self.attention_norm = nn.LayerNorm(dim, eps=1e-6)
+        self.wide, self.narrow = linear(dim, 4 * dim), linear(4 * dim, dim)
+        self.feed_forward_norm = nn.LayerNorm(dim, eps=1e-6)
+
+    def forward(self, x: Tensor, places: Tensor, allowed: Tensor) -> Tensor:
+        """Map ``(n, D)`` vectors of the real places, found at ``places`` of the flat (B * L)."""
+        attended = self.output(self._attend(self.queries_keys_values(x), places, allowed))
+        x = self.attention_norm(x + self._drop(attended))
+        return self.feed_forward_norm(x + self._drop(self.narrow(F.relu(self.wide(x)))))
+
+    def _attend(self, projected: Tensor, places: Tensor, allowed: Tensor) -> Tensor:
+        batch, _, length, _ = allowed.shape
+        padded = projected.new_zeros(batch * length, projected.shape[1])
+        padded = padded.index_copy(0, places, projected)
+        q, k, v = padded.view(batch, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=allowed, dropout_p=self.dropout if self.training else 0.0
+        )  # (B, heads, L, D / heads)
+        return mixed.transpose(1, 2).reshape(batch * length, -1).index_select(0, places)
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.dropout, self.training)
+
+
+class SASRec(nn.Module):
+    """Self-attentive sequential recommender, post-norm, as the study trains it.
+
+    Args:
+        dim: Width D.
+        num_layers: Transformer blocks.
+        num_heads: Attention heads; must divide ``dim``.
+        max_history: The most items of input L; positions are learned and counted from the end.
+        dropout: After the input norm, in attention, and after each sub-layer.
+
+    Source: Kang & McAuley, ICDM 2018; settings of Li et al., arXiv 2305.11700.
+    """
+
+    examples: Literal["sequences", "pairs"] = "sequences"
+
+    def __init__(
+        self,
+        *,
+        dim: int,
+        num_layers: int = 2,
+        num_heads: int = 2,
+        max_history: int = 20,
+        dropout: float = 0.1,
+    ):
+        super().__init__()
+        if dim % num_heads:
+            raise ValueError(f"num_heads must divide dim={dim}; got {num_heads}")
+        self.dim, self.max_history, self.dropout = dim, max_history, dropout
+        self.position = embedding(max_history, dim)
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.blocks = nn.ModuleList(
+            _Block(dim, num_heads=num_heads, dropout=dropout) for _ in range(num_layers)
+        )
+
+    def forward(self, users: Tensor, history: Tensor, mask: Tensor) -> Tensor:
+        """Return ``(B, L, D)``; a padded place holds zeros."""
+        batch, length, dim = history.shape
+        places = mask.flatten().nonzero().squeeze(1)  # (n,) real places
+        positions = self.position.weight[self.max_history - length :]
+        x = (history + positions).view(-1, dim).index_select(0, places)
+        x = F.dropout(self.norm(x), self.dropout, self.training)
+        allowed = _causal(mask)
+        for block in self.blocks:
+            x = block(x, places, allowed)
+        return x.new_zeros(batch * length, dim).index_copy(0, places, x).view(batch, length, dim)
+
+    def items(self, vectors: Tensor) -> Tensor:
+        """Return item vectors as they are: one vector serves as input and as output."""
+        return vectors
+
+
+class DSSM(nn.Module):
+    """Two towers: a user-ID embedding against item vectors, each with an optional MLP.
+
+    Args:
+        num_users: Number of users; each must be known at training.
+        dim: Width D.
+        num_layers: Layers of the MLP on either side; 0 leaves both out.
+        dropout: Between those layers.
+
+    Source: Huang et al., CIKM 2013; settings of Li et al., arXiv 2305.11700.
+    """
+
+    examples: Literal["sequences", "pairs"] = "pairs"
+    max_history = 0
+
+    def __init__(self, *, num_users: int, dim: int, num_layers: int = 0, dropout: float = 0.1):
+        super().__init__()
+        self.dim = dim
+        self.table = embedding(num_users, dim, sparse=True)
+        self.user_mlp = mlp(dim, dim, num_layers=num_layers, dropout=dropout)
+        self.item_mlp = mlp(dim, dim, num_layers=num_layers, dropout=dropout)
+
+    def forward(self, users: Tensor, history: Tensor, mask: Tensor) -> Tensor:
+        """Return ``(B, 1, D)``; the history is not looked at."""
+        distinct, inverse = users.unique(return_inverse=True)
+        return self.user_mlp(self.table(distinct))[inverse].unsqueeze(1)
+
+    def items(self, vectors: Tensor) -> Tensor:
+        """Return item vectors after the item side's MLP."""
+        return self.item_mlp(vectors)
+
+
+def _causal(mask: Tensor) -> Tensor:
+    """``(B, 1, L, L)`` bool: a place sees real places up to itself; a padded one sees itself."""
+    length = mask.shape[1]
+    places = torch.arange(length, device=mask.device)
+    earlier = places[:, None] >= places  # (L, L)
+    itself = places[:, None] == places
+    return ((earlier & mask[:, None, :]) | itself).unsqueeze(1)
+
+
+BACKBONES = {"DSSM": DSSM, "SASRec": SASRec}

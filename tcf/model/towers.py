@@ -1,0 +1,77 @@
+"""Item rows -> item vectors. Whether an item has text is known here and nowhere else."""
+
+import torch
+from torch import Tensor, nn
+
+from tcf.data.catalog import Catalog
+from tcf.encode.embeddings import Embeddings
+from tcf.model.layers import embedding, mlp
+
+
+class IdTower(nn.Module):
+    """An embedding table: one learned vector an item (the ID baseline, IDCF).
+
+    Args:
+        num_items: Number of items, the padding row not counted.
+        dim: Width D of the item vectors.
+    """
+
+    def __init__(self, num_items: int, *, dim: int):
+        super().__init__()
+        self.num_items, self.dim = num_items, dim
+        self.table = embedding(num_items + 1, dim, sparse=True)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Map ``(n,)`` rows to ``(n, D)`` vectors."""
+        return self.table(rows)
+
+    def new_modules(self) -> list[nn.Module]:
+        """Return the parts that start from scratch."""
+        return [self.table]
+
+
+class FrozenTextTower(nn.Module):
+    """Frozen text embeddings and a trained projector (the study's dense transformation layers).
+
+    Args:
+        embeddings: Vectors with their item ids.
+        catalog: Items; the vectors are joined to its rows by item id.
+        dim: Width D of the item vectors.
+        num_layers: Layers of the projector from E to D.
+        dropout: Between the layers.
+        activation: False leaves the GELU out (a linear projector when ``num_layers=1``).
+
+    Raises:
+        ValueError: If ``num_layers`` is below 1.
+        DataError: If an item of the catalogue has no vector, or the other way round.
+    """
+
+    vectors: Tensor
+
+    def __init__(
+        self,
+        embeddings: Embeddings,
+        catalog: Catalog,
+        *,
+        dim: int,
+        num_layers: int = 2,
+        dropout: float = 0.1,
+        activation: bool = True,
+    ):
+        super().__init__()
+        if num_layers < 1:
+            raise ValueError(f"a projector needs num_layers of at least 1; got {num_layers}")
+        self.num_items, self.dim = catalog.num_items, dim
+        aligned = torch.from_numpy(embeddings.aligned(catalog))
+        self.register_buffer("vectors", aligned, persistent=False)
+        self.projector = mlp(
+            aligned.shape[1], dim, num_layers=num_layers, dropout=dropout, activation=activation
+        )
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Map ``(n,)`` rows to ``(n, D)`` vectors."""
+        return self.projector(self.vectors[rows])
+
+    def new_modules(self) -> list[nn.Module]:
+        """Return the parts that start from scratch."""
+        return [self.projector]
