@@ -1,0 +1,25 @@
+"""Texts in, matrix out: any Hugging Face or sentence-transformers model, or TF-IDF + SVD."""
+
+from tcf._util import lazy_exports
+
+_HOMES = {
+    "ENCODERS": "spec",
+    "Backend": "backends.protocol",
+    "Embeddings": "embeddings",
+    "EncoderSpec": "spec",
+    "TfidfSvd": "backends.static",
+    "encode_catalog": "items",
+    "encode_items": "items",
+}
+
+__all__ = [
+    "ENCODERS",
+    "Backend",
+    "Embeddings",
+    "EncoderSpec",
+    "TfidfSvd",
+    "encode_catalog",
+    "encode_items",
+]
+
+__getattr__ = lazy_exports(__name__, _HOMES)

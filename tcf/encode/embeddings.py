@@ -1,0 +1,103 @@
+"""Vectors that carry their item ids: the only form in which towers take them."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tcf._util import atomic_write
+from tcf.errors import DataError
+
+if TYPE_CHECKING:
+    from tcf.data.catalog import Catalog
+
+__all__ = ["Embeddings"]
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """One vector an item, joined to a catalogue by item id and never by position.
+
+    Attributes:
+        item_ids: ``(N,)`` the ids, all different.
+        vectors: ``(N, E)`` float32; row n belongs to ``item_ids[n]``.
+        manifest: How they were made: ``name``, ``parameters`` (``total``, ``without_embeddings``,
+            used up to the layer taken), and all that the key was hashed from.
+        key: Hex digest of everything that shapes a vector.
+    """
+
+    item_ids: tuple[str, ...]
+    vectors: np.ndarray
+    manifest: dict[str, Any]
+    key: str
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or len(self.vectors) != len(self.item_ids):
+            raise DataError(
+                f"Embeddings need one vector for each of {len(self.item_ids)} item ids; "
+                f"got vectors of shape {self.vectors.shape}"
+            )
+        if len(set(self.item_ids)) != len(self.item_ids):
+            raise DataError("Embeddings need item ids that are all different")
+
+    def aligned(self, catalog: "Catalog") -> np.ndarray:
+        """Return the vectors in the catalogue's order, with a row of zeros for padding on top.
+
+        Args:
+            catalog: Its items must be exactly those of these embeddings, in any order.
+
+        Returns:
+            ``(num_items + 1, E)`` float32; row r is the vector of ``catalog.item_ids[r - 1]``.
+
+        Raises:
+            DataError: If an item has no vector, or a vector no item.
+        """
+        position = {item_id: place for place, item_id in enumerate(self.item_ids)}
+        missing = [item_id for item_id in catalog.item_ids if item_id not in position]
+        surplus = sorted(position.keys() - set(catalog.item_ids)) if not missing else []
+        if missing or surplus:
+            what = (
+                f"{len(missing)} items of the catalogue have no vector ({_some(missing)})"
+                if missing
+                else f"{len(surplus)} vectors belong to no item of the catalogue ({_some(surplus)})"
+            )
+            raise DataError(
+                f"embeddings and catalogue must hold the same item ids; {what}. "
+                "Encode this catalogue: encode_catalog(catalog, encoder=...)"
+            )
+        order = np.fromiter((position[i] for i in catalog.item_ids), np.int64)
+        result = np.zeros((len(order) + 1, self.vectors.shape[1]), np.float32)
+        np.take(self.vectors, order, axis=0, out=result[1:])
+        return result
+
+    def save(self, path: str | Path) -> None:
+        """Write everything to one safetensors file, atomically; `load` reads it back."""
+        from safetensors.numpy import save_file
+
+        about = {"item_ids": self.item_ids, "manifest": self.manifest, "key": self.key}
+        metadata = {"tcf.embeddings": json.dumps(about, ensure_ascii=False)}
+        with atomic_write(path) as temporary:
+            save_file({"vectors": np.ascontiguousarray(self.vectors)}, temporary, metadata)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Embeddings":
+        """Read a file that `save` wrote.
+
+        Raises:
+            DataError: If it is not such a file.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="numpy") as file:
+                about = json.loads((file.metadata() or {})["tcf.embeddings"])
+                vectors = file.get_tensor("vectors")
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise DataError(f"{path}: not a file written by Embeddings.save ({error})") from error
+        return cls(tuple(about["item_ids"]), vectors, about["manifest"], about["key"])
+
+
+def _some(ids: list[str]) -> str:
+    return ", ".join(map(repr, ids[:3])) + (", ..." if len(ids) > 3 else "")
