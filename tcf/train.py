@@ -18,7 +18,7 @@ from tcf.evaluate.ranking import rank_targets
 from tcf.model.recommender import Recommender
 from tcf.optimizer import RowAdamW
 
-__all__ = ["EpochRecord", "History", "TrainConfig", "fit"]
+__all__ = ["EpochRecord", "History", "TrainConfig", "fit", "log_popularity", "training_batches"]
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -93,7 +93,7 @@ def fit(
     """
     sampling, dropout = np.random.SeedSequence(seed).spawn(2)
     rng = np.random.default_rng(sampling)
-    log_popularity = _log_popularity(split).to(model.device)
+    log_shares = log_popularity(split).to(model.device)
     optimizer = _Optimizer(model, config)
     epochs: list[EpochRecord] = []
     best, best_epoch, best_state = -1.0, 0, {}
@@ -101,7 +101,7 @@ def fit(
         torch.manual_seed(int(dropout.generate_state(1)[0]))
         while len(epochs) < config.max_epochs:
             began = time.perf_counter()
-            loss = _train_epoch(model, optimizer, _batches(model, split, config, rng), log_popularity)
+            loss = _train_epoch(model, optimizer, training_batches(model, split, config, rng), log_shares)
             trained = time.perf_counter()
             value = float(metric(rank_targets(model, split.validation), config.monitor).mean())
             ended = time.perf_counter()
@@ -163,9 +163,10 @@ def _train_epoch(
     return mean
 
 
-def _batches(
+def training_batches(
     model: Recommender, split: Split, config: TrainConfig, rng: np.random.Generator
 ) -> Iterator[Batch]:
+    """Return an epoch of the examples that the model's backbone learns from."""
     if model.backbone.examples == "pairs":
         return pair_batches(split.train, batch_size=config.batch_size, rng=rng)
     return sequence_batches(
@@ -176,8 +177,8 @@ def _batches(
     )
 
 
-def _log_popularity(split: Split) -> Tensor:
-    """``(num_items + 1,)`` log share of the training interactions; 0 where an item has none."""
+def log_popularity(split: Split) -> Tensor:
+    """Return the ``(num_items + 1,)`` log share of the training interactions; 0 where an item has none."""
     counts = torch.from_numpy(split.train.item_counts(split.num_items))
     return (counts.clamp(min=1) / split.train.num_interactions).log().float()
 

@@ -1,0 +1,17 @@
+"""Many runs -> one table: configs, records, ledgers, and the runner that skips finished work."""
+
+from tcf._util import lazy_exports
+
+_HOMES = {
+    "Arm": "config",
+    "RunConfig": "config",
+    "Study": "config",
+    "fingerprint": "config",
+    "grid": "config",
+    "read_ledger": "records",
+    "read_records": "records",
+    "read_table": "records",
+    "run_study": "runner",
+}
+__all__ = sorted(_HOMES)
+__getattr__ = lazy_exports(__name__, _HOMES)
