@@ -14,7 +14,12 @@ from tcf.errors import EncoderError
 
 __all__ = ["fingerprint", "is_sentence_transformer", "locate"]
 
-_IGNORED = {"generation_config.json", "trainer_state.json", "all_results.json", "train_results.json"}
+_IGNORED = {
+    "generation_config.json",
+    "trainer_state.json",
+    "all_results.json",
+    "train_results.json",
+}
 _SMALL = ["*.json", "*.txt", "*.model", "*.tiktoken"]
 _ELSEWHERE = ["onnx/*", "openvino/*", "original/*", "*.onnx", "*.msgpack", "*.h5", "*.ot"]
 _VOLATILE = ("_name_or_path", "name_or_path", "transformers_version")
@@ -33,7 +38,9 @@ def locate(name: str, *, revision: str | None = None) -> Path:
     if folder.exists():
         raise EncoderError(f"an encoder is a folder or a hub name; {name} is a file")
     if name.count("/") > 1 or name.startswith(("/", ".", "~")) or "\\" in name:
-        raise EncoderError(f"no encoder folder at {folder.resolve()}; give a folder with config.json")
+        raise EncoderError(
+            f"no encoder folder at {folder.resolve()}; give a folder with config.json"
+        )
     return _checked(_from_hub(name, revision), name)
 
 
@@ -101,8 +108,8 @@ def _from_hub(name: str, revision: str | None) -> Path:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise EncoderError(
             f"encoder {name!r} is no folder here, not in the local hub cache, and could not be "
-            f"fetched from the hub ({reason}){hint}. Give a local folder, or download it once where "
-            f"there is a network (hf download {name}) and set HF_HUB_OFFLINE=1"
+            f"fetched from the hub ({reason}){hint}. Give a local folder, or download it once "
+            f"where there is a network (hf download {name}) and set HF_HUB_OFFLINE=1"
         ) from error
 
 
@@ -124,7 +131,9 @@ def _weight_files(folder: Path) -> list[Path]:
 
 
 def _is_shard_index(path: Path) -> bool:
-    return path.name.endswith(".index.json")  # says how weights are cut into files, not what they are
+    return path.name.endswith(
+        ".index.json"
+    )  # says how weights are cut into files, not what they are
 
 
 def _meaning_hash(path: Path) -> str:
@@ -133,7 +142,9 @@ def _meaning_hash(path: Path) -> str:
         try:
             value = json.loads(content)
         except ValueError as error:
-            raise EncoderError(f"{path}: not valid JSON ({error}); download the model again") from None
+            raise EncoderError(
+                f"{path}: not valid JSON ({error}); download the model again"
+            ) from None
         if isinstance(value, dict):
             value = {k: v for k, v in value.items() if k not in _VOLATILE}
         content = json.dumps(value, sort_keys=True).encode()

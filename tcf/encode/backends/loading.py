@@ -23,7 +23,7 @@ __all__ = [
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence Transformers' loading bars and reports; what matters in them is raised as an error."""
+    """Silence Transformers' loading bars and reports; what matters in them becomes an error."""
     from transformers.utils import logging
 
     bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
@@ -49,7 +49,9 @@ def load_tokenizer(folder: Path) -> Any:
         with quiet():
             return AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # missing files surface as many kinds of error
-        raise EncoderError(f"{folder}: no tokenizer could be loaded ({_first_line(error)})") from error
+        raise EncoderError(
+            f"{folder}: no tokenizer could be loaded ({_first_line(error)})"
+        ) from error
 
 
 def load_model(
@@ -75,7 +77,9 @@ def load_model(
                 folder, config=config, dtype=dtype, output_loading_info=True
             )
     except Exception as error:  # from a wrong config to a truncated weight file
-        raise EncoderError(f"{folder}: the model could not be loaded ({_first_line(error)})") from error
+        raise EncoderError(
+            f"{folder}: the model could not be loaded ({_first_line(error)})"
+        ) from error
     missing = set(report["missing_keys"])
     if halved and not has_half:
         whole = model
@@ -96,7 +100,9 @@ def check_length(folder: Path, model: nn.Module, tokenizer: Any, max_tokens: int
     if isinstance(positions, int) and positions > 0:
         limits.append(positions - position_offset(model))
     if max_tokens > min(limits):
-        raise EncoderError(f"{folder} reads at most {min(limits)} tokens; got max_tokens={max_tokens}")
+        raise EncoderError(
+            f"{folder} reads at most {min(limits)} tokens; got max_tokens={max_tokens}"
+        )
     special = tokenizer.num_special_tokens_to_add()
     if max_tokens <= special:
         raise EncoderError(
@@ -106,7 +112,7 @@ def check_length(folder: Path, model: nn.Module, tokenizer: Any, max_tokens: int
 
 
 def position_offset(model: nn.Module) -> int:
-    """Number of the first position: RoBERTa and its kin count from ``padding_idx + 1``, others from 0."""
+    """Number of the first position: ``padding_idx + 1`` for RoBERTa and its kin, 0 for others."""
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
             return 0 if module.padding_idx is None else module.padding_idx + 1
@@ -155,7 +161,7 @@ def stop_before(model: nn.Module, layer: int) -> Callable[[dict[str, Tensor]], T
     return read
 
 
-class _Reached(Exception):  # noqa: N818 - a signal, not an error
+class _Reached(Exception):
     """Carries the states out of a forward pass that has gone far enough."""
 
     def __init__(self, states: Tensor) -> None:

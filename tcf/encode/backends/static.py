@@ -17,8 +17,8 @@ _TOKEN = r"(?u)\w+|[^\w\s]+"  # words of any length, and runs of signs: every te
 class TfidfSvd:
     """Latent semantic analysis fitted on given texts, which are its weights' identity.
 
-    It reads whole texts; ``max_tokens`` does not apply. Fitting depends on the set of distinct texts
-    alone, not on their order or number.
+    It reads whole texts; ``max_tokens`` does not apply. Fitting depends on the set of distinct
+    texts alone, not on their order or number.
 
     Args:
         texts: What to fit on, normally the catalogue's own.

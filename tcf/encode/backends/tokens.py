@@ -12,7 +12,7 @@ __all__ = ["TokenlessTextError", "Tokens"]
 
 
 class TokenlessTextError(EncoderError):
-    """Texts in which the tokenizer finds no token; ``positions`` says which of those it was given."""
+    """The tokenizer finds no token in some texts; ``positions`` are their places in its input."""
 
     def __init__(self, positions: list[int]) -> None:
         super().__init__(f"the tokenizer finds no token in the texts at {positions[:5]}")
@@ -62,7 +62,7 @@ class Tokens:
     def padded(
         self, positions: np.ndarray, *, side: Literal["left", "right"]
     ) -> dict[str, np.ndarray]:
-        """Return ``(B, T)`` int64 inputs for the texts at ``positions``, ``attention_mask`` among them."""
+        """Return the ``(B, T)`` int64 model inputs of a batch, ``attention_mask`` among them."""
         lengths = self.lengths[positions]
         longest = int(lengths.max())
         column = np.arange(longest)

@@ -47,7 +47,8 @@ class TransformerReader:
     ) -> None:
         self._device = torch.device(device)
         self._pool = POOLINGS[pooling]
-        self._max_tokens, self._padding_side = max_tokens, padding_side
+        self._max_tokens = max_tokens
+        self._padding_side: Literal["left", "right"] = padding_side
         auto = BATCH_TOKENS.get(self._device.type, BATCH_TOKENS["cpu"])
         self._batch_tokens = auto if batch_tokens == "auto" else batch_tokens
         self._tokenizer = load_tokenizer(folder)
