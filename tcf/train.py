@@ -15,6 +15,7 @@ from tcf.data.batches import Batch, pair_batches, sequence_batches
 from tcf.data.split import Split
 from tcf.evaluate.metrics import metric
 from tcf.evaluate.ranking import rank_targets
+from tcf.model.layers import Dropout
 from tcf.model.recommender import Recommender
 from tcf.optimizer import RowAdamW
 
@@ -77,8 +78,8 @@ def fit(
 ) -> History:
     """Train until validation stops improving, and leave the model in its best state.
 
-    The same seed, machine and number of threads give the same bytes on CPU. Torch's global
-    generator is as it was when the call returns.
+    The same seed, machine and number of threads give the same bytes on CPU. No global generator is
+    touched.
 
     Args:
         model: Changed in place.
@@ -97,8 +98,10 @@ def fit(
     optimizer = _Optimizer(model, config)
     epochs: list[EpochRecord] = []
     best, best_epoch, best_state = -1.0, 0, {}
-    with torch.random.fork_rng(), _progress_line(config, shown=progress) as show:
-        torch.manual_seed(int(dropout.generate_state(1)[0]))
+    layers = [module for module in model.modules() if isinstance(module, Dropout)]
+    for layer, state in zip(layers, dropout.generate_state(len(layers)), strict=True):
+        layer.reseed(int(state))
+    with _progress_line(config, shown=progress) as show:
         while len(epochs) < config.max_epochs:
             began = time.perf_counter()
             loss = _train_epoch(model, optimizer, training_batches(model, split, config, rng), log_shares)

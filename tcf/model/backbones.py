@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tcf.model.layers import embedding, linear, mlp
+from tcf.model.layers import Dropout, embedding, linear, mlp
 
 
 class _Block(nn.Module):
@@ -20,31 +20,29 @@ class _Block(nn.Module):
 
     def __init__(self, dim: int, *, num_heads: int, dropout: float):
         super().__init__()
-        self.num_heads, self.dropout = num_heads, dropout
+        self.num_heads = num_heads
         self.queries_keys_values = linear(dim, 3 * dim, bias=False)
         self.output = linear(dim, dim, bias=False)
         self.attention_norm = nn.LayerNorm(dim, eps=1e-6)
         self.wide, self.narrow = linear(dim, 4 * dim), linear(4 * dim, dim)
         self.feed_forward_norm = nn.LayerNorm(dim, eps=1e-6)
+        self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor, places: Tensor, allowed: Tensor) -> Tensor:
         """Map the ``(n, D)`` vectors found at ``places`` of the ``(R * L)`` places in ``allowed``."""
         attended = self.output(self._attend(self.queries_keys_values(x), places, allowed))
-        x = self.attention_norm(x + self._drop(attended))
-        return self.feed_forward_norm(x + self._drop(self.narrow(F.relu(self.wide(x)))))
+        x = self.attention_norm(x + self.drop(attended))
+        return self.feed_forward_norm(x + self.drop(self.narrow(F.relu(self.wide(x)))))
 
     def _attend(self, projected: Tensor, places: Tensor, allowed: Tensor) -> Tensor:
         num_rows, _, length, _ = allowed.shape
         padded = projected.new_zeros(num_rows * length, projected.shape[1])
         padded = padded.index_copy(0, places, projected)
         q, k, v = padded.view(num_rows, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=allowed, dropout_p=self.dropout if self.training else 0.0
-        )  # (R, heads, L, D / heads)
+        logits = (q / q.shape[-1] ** 0.5) @ k.transpose(2, 3)  # (R, heads, L, L)
+        weights = logits.masked_fill(~allowed, float("-inf")).softmax(3)
+        mixed = self.drop(weights) @ v  # (R, heads, L, D / heads)
         return mixed.transpose(1, 2).reshape(num_rows * length, -1).index_select(0, places)
-
-    def _drop(self, x: Tensor) -> Tensor:
-        return F.dropout(x, self.dropout, self.training)
 
 
 class SASRec(nn.Module):
@@ -74,9 +72,9 @@ class SASRec(nn.Module):
         super().__init__()
         if dim % num_heads:
             raise ValueError(f"num_heads must divide dim={dim}; got {num_heads}")
-        self.dim, self.max_history, self.dropout = dim, max_history, dropout
+        self.dim, self.max_history = dim, max_history
         self.position = embedding(max_history, dim)
-        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.norm, self.drop = nn.LayerNorm(dim, eps=1e-6), Dropout(dropout)
         self.blocks = nn.ModuleList(
             _Block(dim, num_heads=num_heads, dropout=dropout) for _ in range(num_layers)
         )
@@ -89,7 +87,7 @@ class SASRec(nn.Module):
         x = vectors.index_select(0, history.flatten()[places])
         # positions are counted from the end, so that cutting the padding changes nothing
         x = x + self.position.weight[places % length + (self.max_history - length)]
-        x = F.dropout(self.norm(x), self.dropout, self.training)
+        x = self.drop(self.norm(x))
         for block in self.blocks:
             x = block(x, packed, allowed)
         return x.new_zeros(batch * length, self.dim).index_copy(0, places, x).view(batch, length, -1)

@@ -4,7 +4,10 @@ from tcf._util import lazy_exports
 
 _HOMES = {
     "Arm": "config",
+    "DSSMConfig": "config",
+    "ProjectorConfig": "config",
     "RunConfig": "config",
+    "SASRecConfig": "config",
     "Study": "config",
     "fingerprint": "config",
     "grid": "config",
