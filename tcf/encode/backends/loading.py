@@ -173,7 +173,7 @@ def _raise_states(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, An
     raise _Reached(args[0] if args else kwargs["hidden_states"])
 
 
-def _depth(model: nn.Module) -> int | None:
+def _depth(model: Any) -> int | None:
     config = model.config
     config = config.get_text_config() if hasattr(config, "get_text_config") else config
     return getattr(config, "num_hidden_layers", None)
