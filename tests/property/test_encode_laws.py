@@ -79,7 +79,8 @@ def test_vectors_do_not_depend_on_the_order(
 
 
 @pytest.mark.parametrize("pooling", ["mean", "last_token", "first_token"])
-@pytest.mark.parametrize("kind", KINDS)
+# BART takes no position ids: the reason why padding is on the right unless a test moves it.
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "bart"])
 @LAWS
 @given(some=texts)
 def test_vectors_do_not_depend_on_the_padding_side(

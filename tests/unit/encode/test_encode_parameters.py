@@ -12,9 +12,7 @@ ITEMS: Any = SimpleNamespace(item_ids=("a",), texts=("a car",))
 
 
 @pytest.mark.parametrize("layer", [0, 1, 3, -1])
-def test_a_decoder_counts_its_embeddings_and_the_blocks_below(
-    layer: int, opt_folder: Path
-) -> None:
+def test_a_decoder_counts_its_embeddings_and_the_blocks_below(layer: int, opt_folder: Path) -> None:
     from transformers import AutoModel
 
     model = AutoModel.from_pretrained(opt_folder)

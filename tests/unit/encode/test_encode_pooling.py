@@ -17,9 +17,7 @@ def witness(name: str, hidden: np.ndarray, mask: np.ndarray) -> np.ndarray:
     rows = []
     for states, real in zip(hidden, mask.astype(bool), strict=True):
         kept = states[real]
-        rows.append(
-            {"mean": kept.mean(0), "last_token": kept[-1], "first_token": kept[0]}[name]
-        )
+        rows.append({"mean": kept.mean(0), "last_token": kept[-1], "first_token": kept[0]}[name])
     return np.stack(rows)
 
 
