@@ -160,7 +160,7 @@ def tiny_bart(folder: Path, *, seed: int = 0) -> Path:
 
 
 def sentence_model(folder: Path, transformer: Path, *, prompt: str | None = None) -> Path:
-    """A sentence-transformers folder around a transformer: mean pooling, dense layer, normalisation."""
+    """A sentence-transformers folder: a transformer, mean pooling, a dense layer, unit length."""
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import (

@@ -24,8 +24,8 @@ class EncoderSpec(BaseModel):
             for every other model. Naming one reads the bare transformer, even of a
             sentence-transformers model, with no normalisation but ``normalize``.
         layer: Index into Hugging Face's ``hidden_states``: 0 is the embedding output, k the output
-            of block k, -1 the last, which is ``last_hidden_state`` (final norm included). Any but -1
-            reads the bare transformer, as naming a pooling does.
+            of block k, -1 the last, which is ``last_hidden_state`` (final norm included). Any
+            but -1 reads the bare transformer, as naming a pooling does.
         max_tokens: Texts are cut there, special tokens included.
         prompt: Template with one ``{text}``.
         normalize: Scale each vector to length 1 at the end.

@@ -47,11 +47,17 @@ def load_tokenizer(folder: Path) -> Any:
 
     try:
         with quiet():
-            return AutoTokenizer.from_pretrained(folder)
+            tokenizer = AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # missing files surface as many kinds of error
         raise EncoderError(
             f"{folder}: no tokenizer could be loaded ({_first_line(error)})"
         ) from error
+    # Without its files some kinds load empty instead of failing.
+    if not tokenizer.get_vocab().keys() - set(tokenizer.all_special_tokens):
+        raise EncoderError(
+            f"{folder}: no tokenizer could be loaded (it knows no word); save it beside the model"
+        )
+    return tokenizer
 
 
 def load_model(
@@ -173,7 +179,7 @@ def _raise_states(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, An
     raise _Reached(args[0] if args else kwargs["hidden_states"])
 
 
-def _depth(model: nn.Module) -> int | None:
+def _depth(model: Any) -> int | None:
     config = model.config
     config = config.get_text_config() if hasattr(config, "get_text_config") else config
     return getattr(config, "num_hidden_layers", None)

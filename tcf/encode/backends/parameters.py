@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -58,7 +59,7 @@ def _reached(model: nn.Module, run: Callable[[], Tensor]) -> dict[int, nn.Parame
         parameter.requires_grad_(parameter.is_floating_point())
     try:
         with torch.enable_grad():
-            pending = [run().grad_fn]
+            pending: list[Any] = [run().grad_fn]
         used, seen = {}, set()
         while pending:
             node = pending.pop()

@@ -33,7 +33,8 @@ class SentenceBackend:
         memory: Path | None = None,
     ) -> None:
         self._folder, self._spec, self._memory = folder, spec, memory
-        self._device, self._dtype, self._batch_tokens = device, dtype, batch_tokens
+        self._device, self._dtype = device, dtype
+        self._batch_tokens: int | Literal["auto"] = batch_tokens
         self._own_prompt = spec.prompt == "{text}"
 
     def identity(self) -> dict[str, Any]:
@@ -60,7 +61,8 @@ class SentenceBackend:
 
         def run(positions: np.ndarray) -> np.ndarray:
             with torch.inference_mode():
-                return self._vectors([texts[p] for p in positions]).float().cpu().numpy()
+                chosen = [str(texts[p]) for p in positions]
+                return self._vectors(chosen).float().cpu().numpy()
 
         budget = self._batch_tokens
         if budget == "auto":

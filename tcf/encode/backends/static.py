@@ -74,7 +74,8 @@ class TfidfSvd:
             raise EncoderError("tfidf-svd needs at least 2 distinct words to fit on; got 1")
         # 7 iterations: the gap to the exact decomposition is far below float32's precision.
         svd = TruncatedSVD(dims, n_iter=7, random_state=self._seed).fit(counts)
+        components = np.asarray(svd.components_)
         # A component and its negative fit equally well: make each one's largest weight positive.
-        largest = np.abs(svd.components_).argmax(axis=1)
-        svd.components_ *= np.sign(svd.components_[np.arange(dims), largest])[:, None]
+        signs = np.sign(components[np.arange(dims), np.abs(components).argmax(axis=1)])
+        svd.components_ = components * signs[:, None]
         return vectorizer, svd

@@ -56,9 +56,10 @@ class TransformerReader:
         check_length(folder, self._model, self._tokenizer, max_tokens)
         self._read = stop_before(self._model, layer)
         self._offset = position_offset(self._model)
-        probe = Tokens.of(self._tokenizer, ["a"], max_tokens=max_tokens)
+        one = np.zeros(1, np.int64)
+        probe = Tokens({"input_ids": one}, offsets=np.arange(2), pad_id=0)  # any token will do
         self.parameters = count_parameters(
-            self._model, lambda: self._states(probe, np.arange(1))[0], missing=missing, where=folder
+            self._model, lambda: self._states(probe, one)[0], missing=missing, where=folder
         )
 
     def encode(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
