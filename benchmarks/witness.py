@@ -201,7 +201,12 @@ def witness_vectors(
 ) -> tuple[Tensor, Tensor]:
     """Encode in batches: user vectors ``(num_users, D)`` and item vectors ``(num_items + 1, D)``."""
     model.eval()
-    table = torch.cat([model.item_table(rows) for rows in torch.arange(model.item_table.num_embeddings).split(batch_size)])
+    table = torch.cat(
+        [
+            model.item_table(rows)
+            for rows in torch.arange(model.item_table.num_embeddings).split(batch_size)
+        ]
+    )
     users = []
     for start in range(0, len(histories), batch_size):
         part = [rows[-MAX_HISTORY:] for rows in histories[start : start + batch_size]]
@@ -278,7 +283,10 @@ def main(folder: str, num_users: int = 2000) -> None:
     start = time.perf_counter()
     user_vectors, item_vectors = witness_vectors(model, [rows[:-2] for rows in part])
     witness_ranks(
-        user_vectors, item_vectors, np.array([rows[-2] for rows in part]), [rows[:-2] for rows in part]
+        user_vectors,
+        item_vectors,
+        np.array([rows[-2] for rows in part]),
+        [rows[:-2] for rows in part],
     )
     evaluation_seconds = (time.perf_counter() - start) * len(users) / len(part)
     print(f"{len(users)} users, {num_items} items, {torch.get_num_threads()} threads")
