@@ -23,7 +23,7 @@ from tcf.encode.pooling import POOLINGS
 __all__ = ["BATCH_TOKENS", "TransformerReader"]
 
 BATCH_TOKENS = {"cpu": 1024, "cuda": 65536}
-"""Padded tokens a batch, by device type, where the caller leaves it open (small ones stay in cache)."""
+"""Padded tokens a batch, by device type, by default; on a CPU, small ones stay in cache."""
 
 
 class TransformerReader:
