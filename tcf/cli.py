@@ -61,7 +61,9 @@ def encode(
             cache=cache,
         )
         embeddings.save(out)
-        typer.echo(f"{out}: {embeddings.vectors.shape[0]} vectors of width {embeddings.vectors.shape[1]}")
+        typer.echo(
+            f"{out}: {embeddings.vectors.shape[0]} vectors of width {embeddings.vectors.shape[1]}"
+        )
 
 
 @app.command()
@@ -72,7 +74,9 @@ def run(
         Path | None, typer.Option(help="Folder for records and ledgers; default beside the file.")
     ] = None,
     cache: CacheOption = "auto",
-    workers: Annotated[int | None, typer.Option(help="Worker processes; default one a core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Worker processes; default one a core.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs; make none.")] = False,
 ) -> None:
     """Run a study: finished runs are skipped, the rest leave a record and a rank ledger each."""
@@ -187,7 +191,10 @@ def summary(frame: "pl.DataFrame", metrics: list[str] | tuple[str, ...]) -> "pl.
 
     return frame.group_by(cell, maintain_order=True).agg(
         pl.col("seed").n_unique().alias("seeds"),
-        pl.col("hit_epoch_limit").any().replace_strict({True: "yes", False: ""}).alias("at epoch limit"),
+        pl.col("hit_epoch_limit")
+        .any()
+        .replace_strict({True: "yes", False: ""})
+        .alias("at epoch limit"),
         *map(of, metrics),
     )
 

@@ -110,7 +110,7 @@ class RowAdamW:
             (
                 self._decay[idle_since],
                 tail,
-                self._tail_eps[idle_since] / tail.clamp(min=1e-300),
+                torch.where(idle > 0, self._tail_eps[idle_since] / tail, self.eps),
                 self.betas[0] ** idle,
                 self.betas[1] ** idle,
             )

@@ -132,11 +132,15 @@ def _checked(table: pl.DataFrame, metric: str) -> pl.DataFrame:
     """Return the rows of ``metric``, or say what is wrong with them."""
     missing = [name for name in (*_FILLED, "metric", "family", "parameters") if name not in table]
     if missing:
-        raise ValueError(f"a table of runs needs the columns {', '.join(missing)}; they are missing")
+        raise ValueError(
+            f"a table of runs needs the columns {', '.join(missing)}; they are missing"
+        )
     if table.is_empty():
         raise ValueError("a table of runs must hold at least one run; it is empty")
     known = table["metric"].drop_nulls().unique()
-    runs = table.filter(pl.col("metric") == lookup({name: name for name in known}, metric, "metric"))
+    runs = table.filter(
+        pl.col("metric") == lookup({name: name for name in known}, metric, "metric")
+    )
     value, low, high, kind = (pl.col(name) for name in ("value", "low", "high", "kind"))
     parameters, sized = pl.col("parameters"), kind.is_in(["model", "random"])
     rules = [(pl.col(name).is_null(), f"{name} must be filled") for name in _FILLED]
@@ -146,7 +150,10 @@ def _checked(table: pl.DataFrame, metric: str) -> pl.DataFrame:
         ((low < 0) | (high > 1), "values must be fractions between 0 and 1"),
         ((low > value + 1e-9) | (high < value - 1e-9), "low <= value <= high must hold"),
         (sized & ~(parameters > 0).fill_null(False), "an encoder needs its parameters, above 0"),
-        ((kind == "static") & (parameters > 0).fill_null(False), "static encoders have 0 parameters"),
+        (
+            (kind == "static") & (parameters > 0).fill_null(False),
+            "static encoders have 0 parameters",
+        ),
         (pl.struct(*_PANEL, "arm", "seed").is_duplicated(), "an arm has one run a seed"),
         (
             pl.struct("kind", "family", "parameters").n_unique().over(*_PANEL, "arm") > 1,
@@ -158,7 +165,9 @@ def _checked(table: pl.DataFrame, metric: str) -> pl.DataFrame:
             found = ", ".join(f"{name}={row[name]!r}" for name in (*_FILLED[:8], "parameters"))
             raise ValueError(f"{rule}; got {found}")
     if runs.filter(sized).is_empty():
-        raise ValueError("a scaling plot needs at least one run of kind model or random; found none")
+        raise ValueError(
+            "a scaling plot needs at least one run of kind model or random; found none"
+        )
     return runs
 
 
@@ -192,7 +201,13 @@ class _ParameterAxis:
 
     def ticks(self) -> tuple[list[float], list[float]]:
         """Major and minor ticks right of the break: decades, or finer where few decades fit."""
-        steps = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8))
+        steps = (
+            (1,),
+            (1, 3),
+            (1, 2, 5),
+            (1, 1.5, 2, 3, 5, 7),
+            (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
+        )
         found: list[float] = []
         for step in steps:
             found = self._inside(step)
@@ -275,8 +290,14 @@ def _figure(
         figure.text(_LEFT / width, 1 - 0.2 / height, title, fontsize=11, va="center")
     bottom = (len(note) * _LINE + 0.1) / height
     figure.legend(
-        handles=handles, loc="lower left", bbox_to_anchor=(_LEFT / width - 0.01, bottom),
-        ncols=per_line, frameon=False, fontsize=7.5, borderaxespad=0, handlelength=1.8,
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(_LEFT / width - 0.01, bottom),
+        ncols=per_line,
+        frameon=False,
+        fontsize=7.5,
+        borderaxespad=0,
+        handlelength=1.8,
     )
     figure.text(_LEFT / width, 0.06 / height, "\n".join(note), fontsize=7, color="#444444")
     return figure
@@ -290,19 +311,31 @@ def _draw_panel(
     for (family,), line in means.filter(kind="model").group_by("family", maintain_order=True):
         if family is not None:
             colour = looks["model", family][0]
-            axes.plot(line["x"], line["value"], color=colour, lw=1, alpha=0.6, label=f"_family:{family}")
+            axes.plot(
+                line["x"], line["value"], color=colour, lw=1, alpha=0.6, label=f"_family:{family}"
+            )
     margin, labels = [], []
     for row in means.iter_rows(named=True):
         colour, _ = look = looks[row["kind"], row["family"]]
         seeds = panel.filter(mark="seed", arm=row["arm"])
         if row["kind"] == "popularity":
-            axes.axhline(row["value"], color=colour, lw=1, ls=(0, (4, 3)), label=f"_line:{row['arm']}")
+            axes.axhline(
+                row["value"], color=colour, lw=1, ls=(0, (4, 3)), label=f"_line:{row['arm']}"
+            )
         elif row["kind"] == "id":
-            axes.axhspan(row["low"], row["high"], color=colour, alpha=0.14, lw=0, label=f"_band:{row['arm']}")
+            axes.axhspan(
+                row["low"], row["high"], color=colour, alpha=0.14, lw=0, label=f"_band:{row['arm']}"
+            )
             axes.axhline(row["value"], color=colour, lw=1.1, label=f"_line:{row['arm']}")
             _draw_seeds(axes, row["arm"], seeds, look)
         else:
-            axes.plot([row["x"]] * 2, [row["low"], row["high"]], color=colour, lw=1.2, label=f"_interval:{row['arm']}")
+            axes.plot(
+                [row["x"]] * 2,
+                [row["low"], row["high"]],
+                color=colour,
+                lw=1.2,
+                label=f"_interval:{row['arm']}",
+            )
             _draw_seeds(axes, row["arm"], seeds, look)
             axes.plot(row["x"], row["value"], **_marker(row, look), label=f"_mean:{row['arm']}")
             labels.append((row, colour))
@@ -317,7 +350,9 @@ def _set_axes(axes: "Axes", panel: pl.DataFrame, axis: _ParameterAxis) -> None:
     """Limits, ticks and the break."""
     from matplotlib.ticker import NullFormatter, PercentFormatter
 
-    drawn = np.concatenate([panel[name].drop_nulls().to_numpy() for name in ("value", "low", "high")])
+    drawn = np.concatenate(
+        [panel[name].drop_nulls().to_numpy() for name in ("value", "low", "high")]
+    )
     top, bottom = float(drawn.max()), float(drawn.min())
     bottom = 0.0 if bottom < 0.4 * top else bottom
     room = (top - bottom) * 0.16 or 0.01
@@ -356,9 +391,16 @@ def _draw_seeds(axes: "Axes", arm: str, seeds: pl.DataFrame, look: tuple[str, st
         part = seeds["hit_epoch_limit"].to_numpy() == limited
         if part.any():
             axes.plot(
-                np.array(x)[part], seeds["value"].to_numpy()[part], ls="", color=look[0], mew=0,
-                marker=_AT_LIMIT if limited else "o", ms=3.4 if limited else 2.8, alpha=0.75,
-                transform=transform, label=f"_seed:{arm}",
+                np.array(x)[part],
+                seeds["value"].to_numpy()[part],
+                ls="",
+                color=look[0],
+                mew=0,
+                marker=_AT_LIMIT if limited else "o",
+                ms=3.4 if limited else 2.8,
+                alpha=0.75,
+                transform=transform,
+                label=f"_seed:{arm}",
             )
 
 
@@ -423,7 +465,9 @@ def _note(data: pl.DataFrame) -> str:
         how = "variance between seeds / seeds + variance over users, Student's t: at least 95%"
         if about == NEW_USERS:
             how = "bootstrap over users; another seed may well fall outside"
-        parts.append(f"for {about} ({seeds} seed{'' if seeds == '1' else 's'}, {users} users; {how})")
+        parts.append(
+            f"for {about} ({seeds} seed{'' if seeds == '1' else 's'}, {users} users; {how})"
+        )
     return f"Bars and bands are 95% intervals {'; or, where seeds are too few, '.join(parts)}."
 
 
@@ -437,8 +481,14 @@ def _label_margin(axes: "Axes", labels: list[tuple[float, str, str]]) -> None:
         centre = max(value, floor + half)
         floor = centre + half + 0.3 * line
         axes.annotate(
-            text, (1, value), (1.035, centre), xycoords=axes.get_yaxis_transform(),
-            textcoords=axes.get_yaxis_transform(), va="center", fontsize=7.5, color=colour,
+            text,
+            (1, value),
+            (1.035, centre),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords=axes.get_yaxis_transform(),
+            va="center",
+            fontsize=7.5,
+            color=colour,
             arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.6, "shrinkA": 1, "shrinkB": 0},
             annotation_clip=False,
         )

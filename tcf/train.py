@@ -104,7 +104,9 @@ def fit(
     with _progress_line(config, shown=progress) as show:
         while len(epochs) < config.max_epochs:
             began = time.perf_counter()
-            loss = _train_epoch(model, optimizer, training_batches(model, split, config, rng), log_shares)
+            loss = _train_epoch(
+                model, optimizer, training_batches(model, split, config, rng), log_shares
+            )
             trained = time.perf_counter()
             value = float(metric(rank_targets(model, split.validation), config.monitor).mean())
             ended = time.perf_counter()

@@ -27,7 +27,14 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 def study() -> Study:
     """Return the study: four depths of MiniLM, TF-IDF, ID and popularity, three seeds."""
     depths = [
-        Arm(name=f"MiniLM, {place}", kind="model", family=MINILM, encoder=MINILM, layer=layer, pooling="mean")
+        Arm(
+            name=f"MiniLM, {place}",
+            kind="model",
+            family=MINILM,
+            encoder=MINILM,
+            layer=layer,
+            pooling="mean",
+        )
         for layer, place in [(0, "embeddings"), (2, "block 2"), (4, "block 4"), (6, "block 6")]
     ]
     arms = [

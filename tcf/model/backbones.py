@@ -90,7 +90,9 @@ class SASRec(nn.Module):
         x = self.drop(self.norm(x))
         for block in self.blocks:
             x = block(x, packed, allowed)
-        return x.new_zeros(batch * length, self.dim).index_copy(0, places, x).view(batch, length, -1)
+        return (
+            x.new_zeros(batch * length, self.dim).index_copy(0, places, x).view(batch, length, -1)
+        )
 
     def items(self, vectors: Tensor) -> Tensor:
         """Return item vectors as they are: one vector serves as input and as output."""

@@ -26,7 +26,7 @@ class Dropout(nn.Module):
 
     def reseed(self, seed: int) -> None:
         """Start the stream of draws anew."""
-        self._numpy = np.random.Generator(np.random.SFC64(seed))
+        self._bits = np.random.SFC64(seed)
         self._torch: torch.Generator | None = None
         self._seed = seed
 
@@ -38,8 +38,9 @@ class Dropout(nn.Module):
 
     def _keep(self, x: Tensor) -> Tensor:
         if x.device.type == "cpu":
-            drawn = self._numpy.integers(0, 1 << 16, x.shape, dtype=np.uint16)
-            return torch.from_numpy(drawn >= round(self.rate * (1 << 16)))
+            words = self._bits.random_raw(-(-x.numel() // 4))
+            drawn = torch.from_numpy(words.view(np.uint16)[: x.numel()] >= round(self.rate * 65536))
+            return drawn.view(x.shape)
         if self._torch is None:
             self._torch = torch.Generator(x.device).manual_seed(self._seed)
         return torch.rand(x.shape, device=x.device, generator=self._torch) >= self.rate

@@ -61,7 +61,9 @@ class Arm(_Config):
 
     def encoding(self) -> dict[str, Any]:
         """Return the keywords for `encode_catalog`, the encoder left out."""
-        return self.model_dump(include={"layer", "pooling", "max_tokens", "prompt", "dtype"})
+        settings = {"layer", "pooling", "max_tokens", "prompt", "dtype"}
+        # a static encoder has none of them: what was set by hand goes through, to be refused there
+        return self.model_dump(include=settings, exclude_unset=self.kind == "static")
 
 
 class SASRecConfig(_Config):

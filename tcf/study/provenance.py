@@ -50,7 +50,16 @@ def training_flops(model: Recommender, split: Split, config: TrainConfig) -> int
 def _commit() -> str | None:
     """Commit of the checkout that this code runs from, marked if it has been changed since."""
     here = Path(__file__).parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    command = [
+        "git",
+        "-C",
+        str(here),
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=40",
+        "--exclude=*",
+    ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):

@@ -51,7 +51,9 @@ def read_ledger(path: str | PathLike[str]) -> Ledger:
         frame = pl.read_parquet(path, columns=["rank", "ties"])
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0]
-        raise DataError(f"{path}: a rank ledger is needed ({reason}): run the study again") from error
+        raise DataError(
+            f"{path}: a rank ledger is needed ({reason}): run the study again"
+        ) from error
     return Ledger(frame["rank"].to_numpy(), frame["ties"].to_numpy())
 
 
@@ -98,7 +100,9 @@ def read_records(folder: str | PathLike[str]) -> list[dict[str, Any]]:
     folder = Path(folder)
     paths = sorted(folder.glob("*.json"))
     if not paths:
-        raise DataError(f"{folder}: a folder with run records is needed; it holds none: `tcf run` first")
+        raise DataError(
+            f"{folder}: a folder with run records is needed; it holds none: `tcf run` first"
+        )
     return [_read_record(path) for path in paths]
 
 
@@ -154,7 +158,9 @@ def _read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DataError(f"{path}: a run record must be JSON: {error}: remove it and run again") from error
+        raise DataError(
+            f"{path}: a run record must be JSON: {error}: remove it and run again"
+        ) from error
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         found = record.get("schema") if isinstance(record, dict) else type(record).__name__
         raise DataError(f"{path}: a run record of schema {SCHEMA} is needed; found {found}")

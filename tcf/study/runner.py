@@ -119,7 +119,9 @@ def run_study(
             continue
         made += result is not None
         left = (time.monotonic() - began) / max(made, 1) * (len(todo) - made)
-        say(f"{config.name}: {result or 'in another process'} [{made}/{len(todo)}, {left:.0f} s left]")
+        say(
+            f"{config.name}: {result or 'in another process'} [{made}/{len(todo)}, {left:.0f} s left]"
+        )
     if failures:
         raise RuntimeError(
             f"{len(failures)} of {len(todo)} runs failed, the first {failures[0][0].name}: "
