@@ -9,10 +9,11 @@ class RowAdamW:
 
     In AdamW a row that a step does not touch still moves: its moments fade and its weights decay.
     For a row idle since step ``t0`` those moves add up to
-    ``p <- decay * p - tail * m / (sqrt(v) + eps')``, where ``decay``, ``tail`` and the mean ``eps'`` of
-    those steps depend on ``t0`` and the present step alone. They are kept for each ``t0``; `refresh`
-    applies them to the rows a batch needs, before it reads them. Equal to `torch.optim.AdamW` up to
-    rounding and to how eps shifts against sqrt(v) while a row is idle (docs/decisions/0003).
+    ``p <- decay * p - tail * m / (sqrt(v) + eps')``, where ``decay``, ``tail`` and ``eps'``, the
+    mean of those steps, depend on ``t0`` and the present step alone. They are kept for each ``t0``;
+    `refresh` applies them to the rows a batch needs, before it reads them. Equal to
+    `torch.optim.AdamW` up to rounding and to how eps shifts against sqrt(v) while a row is idle
+    (docs/decisions/0003).
 
     Args:
         tables: Embeddings built with ``sparse=True``.
@@ -57,8 +58,9 @@ class RowAdamW:
             table: Index among the tables.
             rows: ``(n,)`` distinct rows, in the order in which the model will look them up.
         """
-        self._held[table] = rows, *self._up_to_date(table, rows)
-        self.tables[table].weight[rows] = self._held[table][1]
+        weight, first, second = self._up_to_date(table, rows)
+        self.tables[table].weight[rows] = weight
+        self._held[table] = rows, weight, first, second
 
     @torch.no_grad()
     def step(self) -> None:

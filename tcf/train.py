@@ -183,7 +183,10 @@ def training_batches(
 
 
 def log_popularity(split: Split) -> Tensor:
-    """Return the ``(num_items + 1,)`` log share of the training interactions; 0 where an item has none."""
+    """Return ``(num_items + 1,)`` log shares of the training interactions.
+
+    An item without any is never a slot of a batch, so what it gets does not matter.
+    """
     counts = torch.from_numpy(split.train.item_counts(split.num_items))
     return (counts.clamp(min=1) / split.train.num_interactions).log().float()
 

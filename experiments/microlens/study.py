@@ -4,9 +4,9 @@ Run:     tcf run experiments/microlens/study.py --data FOLDER   (needs the extra
 Cost:    about an hour on two cores; each of the 37 runs is kept as it ends.
 Expect:  with SASRec, IDs well ahead of frozen text from a 22.7M encoder; with DSSM, both low.
 
-FOLDER holds `items.tsv.gz` and `interactions.tsv.gz`, or the published `MicroLens-50k_pairs.tsv` and
-`MicroLens-50k_titles.csv` (Ni et al., arXiv 2309.15379). The settings are the study's ("paper"), with
-width 64 for every arm.
+FOLDER holds `items.tsv.gz` and `interactions.tsv.gz`, or the published files
+`MicroLens-50k_pairs.tsv` and `MicroLens-50k_titles.csv` (Ni et al., arXiv 2309.15379). The settings
+are the study's ("paper"), with width 64 for every arm.
 """
 
 import hashlib

@@ -162,7 +162,7 @@ def _only(folder: Path, pattern: str) -> Path:
 def _read_table(
     path: Path, columns: Sequence[str], *, optional: Sequence[str] = ()
 ) -> pl.DataFrame:
-    """Read these columns as text. An empty field is "" where optional, else an error with its line."""
+    """Read these columns as text. An empty field is "" where optional, else an error."""
     if not path.is_file():
         raise DataError(f"{path}: a file is needed; there is none: check the path")
     if not path.name.endswith(_SUFFIXES):

@@ -19,7 +19,7 @@ class Ranker(Protocol):
     """Anything whose scores are products of user and item vectors."""
 
     def score_vectors(self, targets: Targets) -> tuple[Tensor, Tensor]:
-        """Return ``(n, D)`` user vectors and the ``(num_items, D)`` vectors of rows 1 to the last."""
+        """Return ``(n, D)`` user and ``(num_items, D)`` item vectors, rows 1 to the last."""
         ...
 
 
@@ -136,5 +136,6 @@ def _check_finite(users: Tensor, items: Tensor) -> None:
     largest = users.double().norm(dim=1).max() * items.double().norm(dim=1).max()
     if largest >= torch.finfo(users.dtype).max:
         raise ValueError(
-            f"every score must be finite; vectors are so long that scores reach {float(largest):.1e}"
+            "every score must be finite; vectors are so long that scores reach "
+            f"{float(largest):.1e}: training has diverged; lower the learning rate"
         )

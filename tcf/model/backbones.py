@@ -1,9 +1,9 @@
 """Histories or users -> user vectors.
 
-A backbone maps users ``(B,)``, item vectors ``(M, D)`` and histories ``(B, L)`` that index them, left-padded
-as ``mask (B, L)`` says, to ``(B, P, D)``: one vector for each place where it predicts. SASRec
-predicts after each item of the history (P = L), DSSM once from the user alone (P = 1). `examples`
-says which training examples it learns from.
+A backbone maps users ``(B,)``, item vectors ``(M, D)`` and histories ``(B, L)`` that index them,
+left-padded as ``mask (B, L)`` says, to ``(B, P, D)``: one vector for each place where it predicts.
+SASRec predicts after each item of the history (P = L), DSSM once from the user alone (P = 1).
+`examples` says which training examples it learns from.
 """
 
 from typing import Literal
@@ -29,7 +29,7 @@ class _Block(nn.Module):
         self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor, places: Tensor, allowed: Tensor) -> Tensor:
-        """Map the ``(n, D)`` vectors found at ``places`` of the ``(R * L)`` places in ``allowed``."""
+        """Map the ``(n, D)`` vectors at ``places`` of the ``(R * L)`` places of ``allowed``."""
         attended = self.output(self._attend(self.queries_keys_values(x), places, allowed))
         x = self.attention_norm(x + self.drop(attended))
         return self.feed_forward_norm(x + self.drop(self.narrow(F.relu(self.wide(x)))))
@@ -132,7 +132,7 @@ class DSSM(nn.Module):
 
 
 def _pack(places: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Lay several short histories into one row of L places, so that attention is not spent on padding.
+    """Lay several short histories into one row of L places, so that padding costs little.
 
     Args:
         places: ``(n,)`` real places, indices into ``B * L``.

@@ -1,4 +1,4 @@
-"""New layers and how they start. Building them draws no random number; `Recommender` draws them all."""
+"""New layers and how they start. Building them draws no random number; `Recommender` does."""
 
 from typing import TypeVar
 

@@ -16,5 +16,18 @@ _HOMES = {
     "read_table": "records",
     "run_study": "runner",
 }
-__all__ = sorted(_HOMES)
+__all__ = [
+    "Arm",
+    "DSSMConfig",
+    "ProjectorConfig",
+    "RunConfig",
+    "SASRecConfig",
+    "Study",
+    "fingerprint",
+    "grid",
+    "read_ledger",
+    "read_records",
+    "read_table",
+    "run_study",
+]
 __getattr__ = lazy_exports(__name__, _HOMES)

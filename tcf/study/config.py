@@ -121,10 +121,10 @@ class Study:
 
     Attributes:
         name: Short name; a folder of this name under the cache belongs to it.
-        load: Returns items and interactions; gets the folder that ``tcf run --data`` names, or None.
+        load: Returns items and interactions; gets the folder of ``tcf run --data``, or None.
         runs: All runs, most often from `grid`.
-        encoders: Makes or finds encoders that are no hub names: gets the names wanted, the catalogue
-            and a cache folder, returns what `encode_catalog` takes for each name it knows.
+        encoders: Makes or finds encoders that are no hub names: gets the names wanted, the
+            catalogue and a cache folder, returns what `encode_catalog` takes for each it knows.
         min_interactions: Users with fewer are left out.
         last: Latest interactions kept of each user.
         metrics: Computed for each run.
@@ -139,6 +139,9 @@ class Study:
     metrics: tuple[str, ...] = ("hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr@10")
 
 
+_PROJECTOR = ProjectorConfig()
+
+
 def grid(
     *,
     dataset: str,
@@ -146,7 +149,7 @@ def grid(
     backbones: Sequence[tuple[SASRecConfig | DSSMConfig, TrainConfig]],
     seeds: Sequence[int] = (0, 1, 2),
     dim: int = 64,
-    projector: ProjectorConfig = ProjectorConfig(),
+    projector: ProjectorConfig = _PROJECTOR,
 ) -> tuple[RunConfig, ...]:
     """Return every arm under every backbone with every seed; popularity once.
 

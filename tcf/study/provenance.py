@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tcf.data.split import Split
@@ -36,7 +35,7 @@ def peak_bytes() -> int:
 
 
 def training_flops(model: Recommender, split: Split, config: TrainConfig) -> int:
-    """Return the matrix-product FLOPs of one epoch, counted on its first batch, backward included."""
+    """Return the matrix-product FLOPs of one epoch, by its first batch, backward included."""
     batches = training_batches(model, split, config, np.random.default_rng(0))
     batch = next(iter(batches)).to(model.device)
     model.eval()  # no dropout: nothing is drawn

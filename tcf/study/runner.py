@@ -172,7 +172,7 @@ def build(config: RunConfig, split: Split, embeddings: Embeddings | None) -> Rec
 def run_one(
     config: RunConfig, key: str, embeddings: Embeddings | None, settings: _Settings
 ) -> str | None:
-    """Make one run and write its ledger, then its record; None if another process has it in hand."""
+    """Make one run and write its ledger, then its record; None if another process has it."""
     path = record_path(settings.records, config, fingerprint=key)
     settings.claims.mkdir(parents=True, exist_ok=True)
     try:
