@@ -13,7 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["NEW_SEEDS", "NEW_USERS", "Interval", "bootstrap_mean", "seed_interval"]
+__all__ = [
+    "NEW_SEEDS",
+    "NEW_USERS",
+    "Interval",
+    "bootstrap_mean",
+    "mean_over_seeds",
+    "seed_interval",
+]
 
 NEW_USERS = "these trained models on new users"
 NEW_SEEDS = "new seeds and new users"
@@ -135,6 +142,30 @@ def seed_interval(values: ArrayLike, user_variances: ArrayLike, *, level: float 
     return Interval(
         mean, max(0.0, mean - half_width), min(1.0, mean + half_width), level, NEW_SEEDS
     )
+
+
+def mean_over_seeds(values: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> Interval:
+    """Mean of an arm over its seeds: for new seeds and users from three seeds on, else new users.
+
+    Below three seeds the ends are the means of the seeds' own ends. The seeds met the same users,
+    so averaging keeps the width: one seed keeps its interval, two get a cautious one.
+
+    Args:
+        values: ``(num_seeds,)`` float in [0, 1], the metric of each seed.
+        lows: ``(num_seeds,)`` lower ends of their 95% intervals over users.
+        highs: ``(num_seeds,)`` upper ends.
+
+    Raises:
+        ValueError: If there is no seed, or a number is not finite or out of range.
+    """
+    seeds = [
+        _checked(x, name) for x, name in ((values, "values"), (lows, "lows"), (highs, "highs"))
+    ]
+    if len(seeds[0]) < MIN_SEEDS:
+        mean, low, high = (float(x.mean()) for x in seeds)
+        return Interval(mean, low, high, 0.95, NEW_USERS)
+    intervals = [Interval(*map(float, ends), 0.95, NEW_USERS) for ends in zip(*seeds, strict=True)]
+    return seed_interval(seeds[0], [interval.variance for interval in intervals])
 
 
 def _resampled_means(
