@@ -20,7 +20,6 @@ from tcf.evaluate.stats import NEW_SEEDS, NEW_USERS, mean_over_seeds
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
 __all__ = ["Drawing", "scaling_plot"]
 
 _PANEL = ("dataset", "backbone")
@@ -37,11 +36,14 @@ _SCHEMA |= {"hit_epoch_limit": pl.Boolean, "interval_about": pl.String}
 _FAMILY_COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _FAMILY_MARKERS = ("o", "s", "D", "h")
 _KIND_COLOURS = {"static": "#000000", "random": "#555555", "id": "#D55E00", "popularity": "#777777"}
+_KIND_MARKERS = {"static": "D"}
 _AT_LIMIT = "^"  # marks what stopped at its epoch limit, in every colour
 _GREY = "#444444"
+_Looks = dict[tuple[str, str | None], tuple[str, str]]  # (kind, family) -> colour, marker
 _STYLE: dict[str, Any] = dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), _GREY)
 _STYLE |= {"axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.7}
-_STYLE |= {"font.family": "DejaVu Sans", "font.size": 8.0}
+_STYLE |= {"axes.axisbelow": True, "grid.color": "#EBEBEB", "grid.linewidth": 0.6}
+_STYLE |= {"font.family": "DejaVu Sans", "font.size": 8.0, "text.parse_math": False}
 _STYLE |= {"svg.fonttype": "none", "svg.hashsalt": "tcf"}
 # Inches: a panel, what stands around it, and a line of the legend or the note.
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM, _LINE = 3.6, 2.6, 0.62, 1.0, 0.34, 0.55, 0.17
@@ -53,10 +55,9 @@ class Drawing:
 
     Attributes:
         figure: The Matplotlib figure.
-        data: One row a mark: ``mark`` is "mean" (the marker, line or band of an arm, with its
-            interval) or "seed" (one dot). ``value``, ``low`` and ``high`` are fractions; ``x`` is
-            the place on the axis, for a static encoder left of the break; ``interval_about`` says
-            what the interval covers.
+        data: One row a mark: ``mark`` is "mean" (an arm's marker, line or band, with its interval)
+            or "seed" (one dot). ``value``, ``low`` and ``high`` are fractions; ``x`` is the place on
+            the axis, for a static encoder left of the break.
     """
 
     figure: "Figure"
@@ -66,8 +67,9 @@ class Drawing:
         """Write ``stem.svg`` and ``stem.csv``, each whole or not at all, always the same bytes."""
         from matplotlib import rc_context
 
+        style: Any = _STYLE
         picture, numbers = Path(f"{stem}.svg"), Path(f"{stem}.csv")
-        with atomic_write(picture) as temporary, rc_context(_STYLE):
+        with atomic_write(picture) as temporary, rc_context(style):
             about: dict[str, Any] = {"Date": None, "Creator": "tcf"}
             self.figure.savefig(temporary, format="svg", metadata=about)
         with atomic_write(numbers) as temporary:
@@ -87,9 +89,8 @@ def scaling_plot(
     A marker is an encoder's mean over seeds with its 95% interval, beside one small dot a seed;
     points of one family are joined. Static encoders stand left of the axis break, random weights
     are open markers, the item-ID baseline is a band (mean and interval), popularity a dashed line,
-    and a triangle marks what stopped at its epoch limit. From three seeds on an interval covers new
-    seeds and new users, below that new users only; the note in the figure says which. Panels and
-    families come in the order of the table.
+    and a triangle marks what stopped at its epoch limit. A note says what the intervals cover:
+    `mean_over_seeds` decides. Panels and families come in the order of the table.
 
     Args:
         table: One row a run and metric, with the columns dataset, backbone, arm, kind ("model",
@@ -108,7 +109,7 @@ def scaling_plot(
     axis = _ParameterAxis.of(runs)
     data = pl.DataFrame(list(_marks(runs, axis)), schema=_SCHEMA, orient="row")
     with style.context(["default", _STYLE]):
-        return Drawing(_figure(data, axis, title=title, x_label=x_label), data)
+        return Drawing(_figure(data, axis, title=title or "", x_label=x_label), data)
 
 
 def _checked(table: pl.DataFrame, metric: str) -> pl.DataFrame:
@@ -118,8 +119,8 @@ def _checked(table: pl.DataFrame, metric: str) -> pl.DataFrame:
         raise ValueError(f"a table of runs needs the columns {', '.join(missing)}; found none such")
     if table.is_empty():
         raise ValueError("a table of runs must hold at least one run; it is empty")
-    known = sorted(table["metric"].drop_nulls().unique())
-    runs = table.filter(pl.col("metric") == lookup(dict(zip(known, known)), metric, "metric"))  # noqa: B905
+    known = {name: name for name in table["metric"].drop_nulls().unique()}
+    runs = table.filter(metric=lookup(known, metric, "metric"))
     value, low, high, kind = (pl.col(name) for name in (*_NUMBERS, "kind"))
     large, sized = (pl.col("parameters") > 0).fill_null(False), kind.is_in(["model", "random"])
     same, arm = pl.struct("kind", "family", "parameters"), (*_PANEL, "arm")
@@ -165,22 +166,15 @@ class _ParameterAxis:
         left = min(places) - 0.09 * span if places else start
         return cls(slots, left, start - 0.05 * span, start, stop)
 
-    def position(self, row: dict[str, Any]) -> float | None:
-        if row["kind"] == "static":
-            return 10 ** self.slots[row["arm"]]
-        return float(row["parameters"]) if row["kind"] in ("model", "random") else None
-
     def ticks(self, steps: Sequence[float]) -> list[float]:
         decades = range(math.floor(self.start), math.ceil(self.stop) + 1)
         every = [float(f"{step}e{decade}") for decade in decades for step in steps]
         return [x for x in every if self.start <= math.log10(x) <= self.stop]
 
     def labelled_ticks(self) -> list[float]:
-        """Decades, or finer steps where few decades fit."""
-        for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
-            if len(found := self.ticks(steps)) >= 3:
-                return found
-        return self.ticks((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8))
+        fine = ((1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8))
+        tries = [self.ticks(steps) for steps in ((1,), (1, 3), (1, 2, 5), *fine)]
+        return next((found for found in tries if len(found) >= 3), tries[-1])
 
 
 def _marks(runs: pl.DataFrame, axis: _ParameterAxis) -> Iterator[tuple[Any, ...]]:
@@ -189,27 +183,23 @@ def _marks(runs: pl.DataFrame, axis: _ParameterAxis) -> Iterator[tuple[Any, ...]
         arm, row = arm.sort("seed"), arm.row(0, named=True)
         panel = (row["dataset"], row["backbone"], row["metric"])
         about = (row["arm"], row["kind"], row["family"], row["parameters"])
-        x, found = axis.position(row), mean_over_seeds(*(arm[name] for name in _NUMBERS))
-        ends = (found.low, found.high)
+        static = 10 ** axis.slots[row["arm"]] if row["kind"] == "static" else None
+        x = float(row["parameters"]) if row["kind"] in ("model", "random") else static
+        found = mean_over_seeds(*(arm[name] for name in _NUMBERS))
         counts = (len(arm), arm["num_users"].max(), arm["hit_epoch_limit"].any())
-        if row["kind"] == "popularity":  # a line: neither its interval nor its seeds are drawn
-            yield (*panel, "mean", *about, None, x, found.mean, None, None, *counts, None)
-            continue
-        yield (*panel, "mean", *about, None, x, found.mean, *ends, *counts, found.about)
-        for run in arm.iter_rows(named=True):
+        drawn = row["kind"] != "popularity"  # a line: neither its interval nor its seeds are drawn
+        ends, covers = ((found.low, found.high), found.about) if drawn else ((None, None), None)
+        yield (*panel, "mean", *about, None, x, found.mean, *ends, *counts, covers)
+        for run in arm.iter_rows(named=True) if drawn else ():
             counts = (1, run["num_users"], run["hit_epoch_limit"])
             yield (*panel, "seed", *about, run["seed"], x, run["value"], None, None, *counts, None)
 
 
-def _figure(
-    data: pl.DataFrame, axis: _ParameterAxis, *, title: str | None, x_label: str
-) -> "Figure":
+def _figure(data: pl.DataFrame, axis: _ParameterAxis, *, title: str, x_label: str) -> "Figure":
     from matplotlib.figure import Figure
 
     datasets, backbones = (data[name].unique(maintain_order=True).to_list() for name in _PANEL)
-    turned = (
-        len(datasets) >= len(backbones) > 0 and len(datasets) > 1
-    )  # the longer side runs across
+    turned = len(datasets) > 1 and len(datasets) >= len(backbones)  # the longer side runs across
     rows, columns = (backbones, datasets) if turned else (datasets, backbones)
     looks = _looks(data)
     width = len(columns) * (_LEFT + _WIDTH + _RIGHT)
@@ -233,34 +223,31 @@ def _figure(
         _draw_panel(axes, panel, axis, looks)
     x = _LEFT / width
     place: dict[str, Any] = {"loc": "lower left", "borderaxespad": 0, "handlelength": 1.8}
-    place["bbox_to_anchor"] = (x - 0.01, (len(note) * _LINE + 0.1) / height)
-    figure.legend(handles=handles, ncols=num_columns, frameon=False, fontsize=7.5, **place)
+    place |= {"bbox_to_anchor": (x - 0.01, (len(note) * _LINE + 0.1) / height), "fontsize": 7.5}
+    figure.legend(handles=handles, ncols=num_columns, frameon=False, **place)
     figure.text(x, 0.06 / height, "\n".join(note), fontsize=7, color=_GREY)
-    figure.text(x, 1 - 0.2 / height, title or "", fontsize=11, va="center")
+    figure.text(x, 1 - 0.2 / height, title, fontsize=11, va="center")
     return figure
 
 
-def _looks(data: pl.DataFrame) -> dict[Any, tuple[str, str]]:
-    """Colour and marker of every (kind, family)."""
-    looks: dict[Any, tuple[str, str]] = {}
+def _looks(data: pl.DataFrame) -> _Looks:
     pairs = data.select("kind", "family").unique(maintain_order=True).rows()
-    for number, pair in enumerate(sorted(pairs, key=lambda pair: pair[0] != "model")):
-        marker = "D" if pair[0] == "static" else "o"
+    looks = {
+        pair: (_KIND_COLOURS.get(pair[0], ""), _KIND_MARKERS.get(pair[0], "o")) for pair in pairs
+    }
+    for number, pair in enumerate(pair for pair in pairs if pair[0] == "model"):
         colour = _FAMILY_COLOURS[number % len(_FAMILY_COLOURS)]
-        if pair[0] == "model":
-            marker = _FAMILY_MARKERS[number % len(_FAMILY_MARKERS)]
-        looks[pair] = _KIND_COLOURS.get(pair[0], colour), marker
+        looks[pair] = colour, _FAMILY_MARKERS[number % len(_FAMILY_MARKERS)]
     return looks
 
 
-def _handles(data: pl.DataFrame, looks: dict[Any, tuple[str, str]]) -> list[Any]:
+def _handles(data: pl.DataFrame, looks: _Looks) -> list[Any]:
     """Legend entries of what is in the figure and is not named beside itself."""
     from matplotlib.lines import Line2D
 
-    def entry(label: str, marker: str, size: float, **kw: Any) -> Line2D:
-        return Line2D(
-            [], [], **{"color": _GREY, "ls": ""} | kw, marker=marker, ms=size, label=label
-        )
+    def entry(label: str, marker: str, size: float, **changes: Any) -> Line2D:
+        look: dict[str, Any] = {"color": _GREY, "ls": "", "marker": marker, "ms": size} | changes
+        return Line2D([], [], label=label, **look)
 
     named = [(family, look) for (kind, family), look in looks.items() if kind == "model" and family]
     found = [entry(family, look[1], 5, color=look[0], ls="-", lw=1) for family, look in named]
@@ -275,27 +262,18 @@ def _handles(data: pl.DataFrame, looks: dict[Any, tuple[str, str]]) -> list[Any]
 
 def _note(data: pl.DataFrame) -> str:
     """What the intervals cover, in words."""
-    hows = {
-        NEW_SEEDS: "variance between seeds / seeds + variance over users, Student's t: at least 95%",
-        NEW_USERS: "bootstrap over users; another seed may well fall outside",
-    }
-    parts = []
-    for about, how in hows.items():
+    parts, both = [], "variance between seeds / seeds + variance over users, Student's t"
+    one = "bootstrap over users; another seed may well fall outside"
+    for about, how in ((NEW_SEEDS, f"{both}: at least 95%"), (NEW_USERS, one)):
         if len(means := data.filter(mark="mean", interval_about=about)):
-            seeds, users = (_range(means[name]) for name in ("num_seeds", "num_users"))
-            some = f"{seeds} seed{'' if seeds == '1' else 's'}"
-            parts.append(f"for {about} ({some}, {users} users; {how})")
+            counts = [means[name].unique().sort() for name in ("num_seeds", "num_users")]
+            seeds, users = (" or ".join(f"{count:,}" for count in some) for some in counts)
+            some = f"{seeds} seed{'' if seeds == '1' else 's'}, {users} users"
+            parts.append(f"for {about} ({some}; {how})")
     return f"Bars and bands are 95% intervals {'; or, where seeds are too few, '.join(parts)}."
 
 
-def _range(counts: pl.Series) -> str:
-    low, high = counts.min(), counts.max()
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _draw_panel(
-    axes: "Axes", panel: pl.DataFrame, axis: _ParameterAxis, looks: dict[Any, tuple[str, str]]
-) -> None:
+def _draw_panel(axes: "Axes", panel: pl.DataFrame, axis: _ParameterAxis, looks: _Looks) -> None:
     _set_axes(axes, panel, axis)
     means, margin, points = panel.filter(mark="mean").sort("x", "arm"), [], []
     for (family,), line in means.filter(kind="model").group_by("family", maintain_order=True):
@@ -306,7 +284,11 @@ def _draw_panel(
         (colour, marker), arm = looks[row["kind"], row["family"]], row["arm"]
         _draw_seeds(axes, panel.filter(mark="seed", arm=arm), colour)
         if row["x"] is not None:
-            _draw_mean(axes, row, colour, marker)
+            x, ends, label = [row["x"]] * 2, [row["low"], row["high"]], f"_interval:{arm}"
+            axes.plot(x, ends, color=colour, lw=1.2, label=label)
+            look: dict[str, Any] = {"marker": _AT_LIMIT if row["hit_epoch_limit"] else marker}
+            look |= {"mfc": "white" if row["kind"] == "random" else colour, "mec": colour}
+            axes.plot(x[0], row["value"], ms=6, mew=1.2, label=f"_mean:{arm}", zorder=4, **look)
             points.append((row, colour))
             continue
         dashes: Any = (0, (4, 3)) if row["kind"] == "popularity" else "-"
@@ -326,39 +308,28 @@ def _set_axes(axes: "Axes", panel: pl.DataFrame, axis: _ParameterAxis) -> None:
     top, bottom = float(drawn.max()), float(drawn.min())
     bottom = 0.0 if bottom < 0.4 * top else bottom
     room = (top - bottom) * 0.16 or 0.01
-    axes.set(xscale="log", xlim=(10**axis.left, 10**axis.stop))
-    axes.set_ylim(max(0.0, bottom - room), top + room)
+    ylim = (max(0.0, bottom - room), top + room)
+    axes.set(xscale="log", xlim=(10**axis.left, 10**axis.stop), ylim=ylim)
     large = axis.labelled_ticks()
     slots = [10**x for x in axis.slots.values()]
     axes.set_xticks(slots + large, ["0"] * len(slots) + [_short(x) for x in large])
     axes.set_xticks([x for x in axis.ticks(range(1, 10)) if x not in large], minor=True)
     axes.xaxis.set_minor_formatter(lambda *_: "")
     axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g}")
-    axes.grid(axis="y", color="#EBEBEB", lw=0.6)
-    axes.set_axisbelow(True)
+    axes.grid(axis="y")
     if slots:
         share = (axis.gap - axis.left) / (axis.stop - axis.left)
         ends, slash = [share - 0.008, share + 0.008], [(-0.6, -1), (0.6, 1)]
         across: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False, "zorder": 5}
         axes.plot(ends, [0, 0], color="white", lw=2.5, **across)
-        across |= {"marker": slash, "label": "_break"}
-        axes.plot(ends, [0, 0], ls="", ms=8, color=_GREY, **across)
+        across |= {"marker": slash, "label": "_break", "color": _GREY}
+        axes.plot(ends, [0, 0], ls="", ms=8, **across)
         axes.axvline(10**axis.gap, color="#CCCCCC", lw=0.7, ls=":", zorder=0.5)
 
 
 def _short(count: float) -> str:
     power = min(int(math.log10(count) / 3 + 1e-9), 4)
     return f"{count / 1000**power:g}{' kMBT'[power].strip()}"
-
-
-def _draw_mean(axes: "Axes", row: dict[str, Any], colour: str, marker: str) -> None:
-    """The mean's marker, open where the weights are random, and its interval."""
-    x, label = row["x"], f"_interval:{row['arm']}"
-    axes.plot([x, x], [row["low"], row["high"]], color=colour, lw=1.2, label=label)
-    marker, size = (_AT_LIMIT, 6.5) if row["hit_epoch_limit"] else (marker, 5.5)
-    fill = "white" if row["kind"] == "random" else colour
-    look: dict[str, Any] = {"mfc": fill, "mec": colour, "mew": 1.2, "zorder": 4, "ls": ""}
-    axes.plot(x, row["value"], marker=marker, ms=size, label=f"_mean:{row['arm']}", **look)
 
 
 def _draw_seeds(axes: "Axes", seeds: pl.DataFrame, colour: str) -> None:
@@ -384,28 +355,29 @@ def _label_margin(axes: "Axes", labels: list[tuple[float, str, str]]) -> None:
         centre = max(value, floor + half)
         floor = centre + half + 0.3 * line
         look: dict[str, Any] = {"color": colour, "va": "center", "fontsize": 7.5}
-        look["arrowprops"] = {"arrowstyle": "-", "color": colour, "lw": 0.6, "shrinkB": 0}
-        where: dict[str, Any] = {"xycoords": beside, "textcoords": beside, "annotation_clip": False}
-        axes.annotate(text, (1, value), (1.035, centre), **look, **where)
+        look |= {"arrowprops": {"arrowstyle": "-", "color": colour, "lw": 0.6, "shrinkB": 0}}
+        look |= {"xycoords": beside, "textcoords": beside, "annotation_clip": False}
+        axes.annotate(text, (1, value), (1.035, centre), **look)
 
 
 def _label_points(axes: "Axes", points: list[tuple[dict[str, Any], str]]) -> None:
-    """Name each encoder at the free place nearest to its marker, with a thin line if that is far."""
+    """Name each encoder at the free place nearest to its marker, or by a thin line."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text
 
     renderer = FigureCanvasAgg(axes.get_figure(root=True)).get_renderer()  # type: ignore[arg-type]
-    frame, taken = axes.get_window_extent(), _obstacles(axes)
-    notes, choices = [], []
+    taken, notes, choices, frame = np.zeros((0, 4)), [], [], axes.get_window_extent()
+    for line in axes.get_lines():  # of everything drawn, a name must cover nothing
+        path = line.get_transform().transform_path(line.get_path()).interpolated(60)
+        dots, pad = np.asarray(path.vertices), 6 if "_mean" in str(line.get_label()) else 3
+        taken = np.vstack([taken, np.hstack([dots - pad, dots + pad])])
     for row, colour in points:
         arrow = {"arrowstyle": "-", "color": colour, "lw": 0.5, "shrinkA": 0, "shrinkB": 3}
         look: dict[str, Any] = {"fontsize": 7, "color": colour, "arrowprops": arrow}
         look["textcoords"] = axes.transAxes
         notes.append(axes.annotate(row["arm"], (row["x"], row["value"]), (0, 0), **look))
         extent = Text.get_window_extent(notes[-1], renderer)
-        ends = axes.transData.transform(
-            [(row["x"], row[name]) for name in ("low", "value", "high")]
-        )
+        ends = axes.transData.transform([(row["x"], row[x]) for x in ("low", "value", "high")])
         boxes, far = _places(ends, wide=1.06 * extent.width, tall=extent.height)
         outside = np.maximum(0, np.hstack([frame.min - boxes[:, :2], boxes[:, 2:] - frame.max]))
         choices.append((boxes, far, far + 20 * outside.sum(1) + _overlap(boxes, taken)))
@@ -432,16 +404,6 @@ def _places(ends: np.ndarray, *, wide: float, tall: float) -> tuple[np.ndarray, 
         places += [(x + 13 + away, middle - tall / 2, away + 3)]
     found = np.array(places)
     return np.hstack([found[:, :2], found[:, :2] + (wide, tall)]), found[:, 2]
-
-
-def _obstacles(axes: "Axes") -> np.ndarray:
-    """Boxes ``(n, 4)`` in pixels of everything drawn that a name must not cover."""
-    boxes = []
-    for line in axes.get_lines():
-        path = line.get_transform().transform_path(line.get_path()).interpolated(60)
-        pad = 2 + (0 if line.get_marker() in ("None", None) else line.get_markersize() / 2 * 1.4)
-        boxes.append(np.hstack([path.vertices - pad, path.vertices + pad]))
-    return np.vstack(boxes)
 
 
 def _overlap(boxes: np.ndarray, taken: np.ndarray) -> np.ndarray:
