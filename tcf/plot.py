@@ -1,7 +1,7 @@
 """Table -> scaling plot: metric against encoder parameters beside the item-ID baseline.
 
-Nothing is read and nothing is fitted here: what is drawn are the table's own numbers, their means
-over seeds and their intervals, and `Drawing.data` holds exactly those. No torch.
+Nothing is read or fitted here: drawn are the table's own numbers, their means over seeds and their
+intervals, and `Drawing.data` holds exactly those. No torch.
 """
 
 import math
@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
@@ -20,30 +20,31 @@ from tcf.evaluate.stats import NEW_SEEDS, NEW_USERS, mean_over_seeds
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
 __all__ = ["Drawing", "scaling_plot"]
 
 _PANEL = ("dataset", "backbone")
 _KINDS = ("model", "static", "random", "id", "popularity")
 _NUMBERS = ("value", "low", "high")
 _FILLED = (*_PANEL, "arm", "kind", "seed", *_NUMBERS, "num_users", "hit_epoch_limit")
-_NAMES = (*_PANEL, "metric", "mark", "arm", "kind", "family")
-_SCHEMA: dict[str, Any] = dict.fromkeys(_NAMES, pl.String)
-_SCHEMA |= {"parameters": pl.Int64, "seed": pl.Int64} | dict.fromkeys(("x", *_NUMBERS), pl.Float64)
-_SCHEMA |= {"num_seeds": pl.Int64, "num_users": pl.Int64}
-_SCHEMA |= {"hit_epoch_limit": pl.Boolean, "interval_about": pl.String}
+_TEXTS = (*_PANEL, "metric", "mark", "arm", "kind", "family", "interval_about")
+_COLUMNS = (*_TEXTS[:-1], "parameters", "seed", "x", *_NUMBERS, "num_seeds", "num_users")
+_TYPES = {"hit_epoch_limit": pl.Boolean} | dict.fromkeys(("x", *_NUMBERS), pl.Float64)
+_TYPES |= dict.fromkeys(_TEXTS, pl.String)
+_SCHEMA = {name: _TYPES.get(name, pl.Int64) for name in (*_COLUMNS, "hit_epoch_limit", _TEXTS[-1])}
 
 # Colours that stay apart for colour-blind readers: Okabe & Ito (2008).
 _FAMILY_COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _FAMILY_MARKERS = ("o", "s", "D", "h")
-_KIND_COLOURS = {"static": "#000000", "random": "#555555", "id": "#D55E00", "popularity": "#777777"}
-_KIND_MARKERS = {"static": "D"}
+_KIND_LOOKS = {"static": ("#000000", "D"), "random": ("#555555", "o"), "id": ("#D55E00", "o")}
 _AT_LIMIT = "^"  # marks what stopped at its epoch limit, in every colour
 _GREY = "#444444"
 _Looks = dict[tuple[str, str | None], tuple[str, str]]  # (kind, family) -> colour, marker
 _STYLE: dict[str, Any] = dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), _GREY)
 _STYLE |= {"axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.7}
 _STYLE |= {"axes.axisbelow": True, "grid.color": "#EBEBEB", "grid.linewidth": 0.6}
-_STYLE |= {"font.family": "DejaVu Sans", "font.size": 8.0, "text.parse_math": False}
+_STYLE |= {"font.family": ["DejaVu Sans", "sans-serif"], "font.size": 8.0}
+_STYLE |= {"font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"], "text.parse_math": False}
 _STYLE |= {"svg.fonttype": "none", "svg.hashsalt": "tcf"}
 # Inches: a panel, what stands around it, and a line of the legend or the note.
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM, _LINE = 3.6, 2.6, 0.62, 1.0, 0.34, 0.55, 0.17
@@ -56,8 +57,8 @@ class Drawing:
     Attributes:
         figure: The Matplotlib figure.
         data: One row a mark: ``mark`` is "mean" (an arm's marker, line or band, with its interval)
-            or "seed" (one dot). ``value``, ``low`` and ``high`` are fractions; ``x`` is the place on
-            the axis, for a static encoder left of the break.
+            or "seed" (one dot); numbers are fractions; ``x`` is the place on the axis, for a static
+            encoder left of the break.
     """
 
     figure: "Figure"
@@ -67,10 +68,9 @@ class Drawing:
         """Write ``stem.svg`` and ``stem.csv``, each whole or not at all, always the same bytes."""
         from matplotlib import rc_context
 
-        style: Any = _STYLE
+        style, about = cast("Any", _STYLE), cast("Any", {"Date": None, "Creator": "tcf"})
         picture, numbers = Path(f"{stem}.svg"), Path(f"{stem}.csv")
         with atomic_write(picture) as temporary, rc_context(style):
-            about: dict[str, Any] = {"Date": None, "Creator": "tcf"}
             self.figure.savefig(temporary, format="svg", metadata=about)
         with atomic_write(numbers) as temporary:
             self.data.write_csv(temporary)
@@ -162,13 +162,11 @@ class _ParameterAxis:
         start, stop = low - 0.07 * span, high + 0.09 * span
         names = runs.filter(pl.col("kind") == "static")["arm"].unique(maintain_order=True)
         places = [start - (0.16 + 0.17 * k) * span for k in reversed(range(len(names)))]
-        slots = dict(zip(names, places, strict=True))
         left = min(places) - 0.09 * span if places else start
-        return cls(slots, left, start - 0.05 * span, start, stop)
+        return cls(dict(zip(names, places, strict=True)), left, start - 0.05 * span, start, stop)
 
     def ticks(self, steps: Sequence[float]) -> list[float]:
-        decades = range(math.floor(self.start), math.ceil(self.stop) + 1)
-        every = [float(f"{step}e{decade}") for decade in decades for step in steps]
+        every = [float(f"{step}e{decade}") for decade in range(-1, 16) for step in steps]
         return [x for x in every if self.start <= math.log10(x) <= self.stop]
 
     def labelled_ticks(self) -> list[float]:
@@ -187,7 +185,7 @@ def _marks(runs: pl.DataFrame, axis: _ParameterAxis) -> Iterator[tuple[Any, ...]
         x = float(row["parameters"]) if row["kind"] in ("model", "random") else static
         found = mean_over_seeds(*(arm[name] for name in _NUMBERS))
         counts = (len(arm), arm["num_users"].max(), arm["hit_epoch_limit"].any())
-        drawn = row["kind"] != "popularity"  # a line: neither its interval nor its seeds are drawn
+        drawn = row["kind"] != "popularity"  # of a line, neither interval nor seeds are drawn
         ends, covers = ((found.low, found.high), found.about) if drawn else ((None, None), None)
         yield (*panel, "mean", *about, None, x, found.mean, *ends, *counts, covers)
         for run in arm.iter_rows(named=True) if drawn else ():
@@ -201,21 +199,20 @@ def _figure(data: pl.DataFrame, axis: _ParameterAxis, *, title: str, x_label: st
     datasets, backbones = (data[name].unique(maintain_order=True).to_list() for name in _PANEL)
     turned = len(datasets) > 1 and len(datasets) >= len(backbones)  # the longer side runs across
     rows, columns = (backbones, datasets) if turned else (datasets, backbones)
-    looks = _looks(data)
-    width = len(columns) * (_LEFT + _WIDTH + _RIGHT)
-    note, handles = textwrap.wrap(_note(data), int(width * 17)), _handles(data, looks)
-    num_columns = min(max(1, int(width / 2.1)), len(handles))
+    wide, tall = _LEFT + _WIDTH + _RIGHT, _TOP + _HEIGHT + _BOTTOM
+    width, head = len(columns) * wide, 0.3 if title else 0.0
+    looks, note = _looks(data), textwrap.wrap(_note(data), int(width * 17))
+    handles = _handles(data, looks)
+    num_columns = min(int(width / 2.1), len(handles))
     foot = (len(note) + math.ceil(len(handles) / num_columns)) * _LINE + 0.25
-    tall, head = _TOP + _HEIGHT + _BOTTOM, 0.3 if title else 0.0
     height = head + len(rows) * tall + foot
     figure = Figure(figsize=(width, height))
-    for (down, across), _ in np.ndenumerate(np.empty((len(rows), len(columns)))):
+    for down, across in np.ndindex(len(rows), len(columns)):
         names = (rows[down], columns[across])[:: -1 if turned else 1]
         panel = data.filter(dataset=names[0], backbone=names[1])
         if panel.is_empty():
             continue
-        left = across * (_LEFT + _WIDTH + _RIGHT) + _LEFT
-        base = height - head - down * tall - _TOP - _HEIGHT
+        left, base = across * wide + _LEFT, height - head - (down + 1) * tall + _BOTTOM
         box = (left / width, base / height, _WIDTH / width, _HEIGHT / height)
         axes = figure.add_axes(box, label=" · ".join(names), xlabel=x_label)
         axes.set_title(" · ".join(names), loc="left", fontsize=9, fontweight="bold")
@@ -232,9 +229,7 @@ def _figure(data: pl.DataFrame, axis: _ParameterAxis, *, title: str, x_label: st
 
 def _looks(data: pl.DataFrame) -> _Looks:
     pairs = data.select("kind", "family").unique(maintain_order=True).rows()
-    looks = {
-        pair: (_KIND_COLOURS.get(pair[0], ""), _KIND_MARKERS.get(pair[0], "o")) for pair in pairs
-    }
+    looks = {pair: _KIND_LOOKS.get(pair[0], ("#777777", "o")) for pair in pairs}
     for number, pair in enumerate(pair for pair in pairs if pair[0] == "model"):
         colour = _FAMILY_COLOURS[number % len(_FAMILY_COLOURS)]
         looks[pair] = colour, _FAMILY_MARKERS[number % len(_FAMILY_MARKERS)]
@@ -251,13 +246,12 @@ def _handles(data: pl.DataFrame, looks: _Looks) -> list[Any]:
 
     named = [(family, look) for (kind, family), look in looks.items() if kind == "model" and family]
     found = [entry(family, look[1], 5, color=look[0], ls="-", lw=1) for family, look in named]
-    found += [entry("mean over seeds", "o", 5), entry("95% interval (see note)", "|", 9, mew=1.2)]
-    found += [entry("one seed", "o", 2.8)]
-    if "random" in data["kind"]:
-        found += [entry("random weights", "o", 5, mfc="white")]
-    if data["hit_epoch_limit"].any():
-        found += [entry("stopped at its epoch limit:\nmay not have converged", _AT_LIMIT, 6)]
-    return found
+    found += [entry("mean over seeds", "o", 5), entry("one seed", "o", 2.8)]
+    found += [entry("95% interval (see note)", "|", 9, mew=1.2)]
+    untrained = [entry("random weights", "o", 5, mfc="white")]
+    limited = [entry("stopped at its epoch limit:\nmay not have converged", _AT_LIMIT, 6)]
+    found += untrained if "random" in data["kind"] else []
+    return found + (limited if data["hit_epoch_limit"].any() else [])
 
 
 def _note(data: pl.DataFrame) -> str:
@@ -268,8 +262,8 @@ def _note(data: pl.DataFrame) -> str:
         if len(means := data.filter(mark="mean", interval_about=about)):
             counts = [means[name].unique().sort() for name in ("num_seeds", "num_users")]
             seeds, users = (" or ".join(f"{count:,}" for count in some) for some in counts)
-            some = f"{seeds} seed{'' if seeds == '1' else 's'}, {users} users"
-            parts.append(f"for {about} ({some}; {how})")
+            plural = "" if seeds == "1" else "s"
+            parts.append(f"for {about} ({seeds} seed{plural}, {users} users; {how})")
     return f"Bars and bands are 95% intervals {'; or, where seeds are too few, '.join(parts)}."
 
 
@@ -284,20 +278,21 @@ def _draw_panel(axes: "Axes", panel: pl.DataFrame, axis: _ParameterAxis, looks: 
         (colour, marker), arm = looks[row["kind"], row["family"]], row["arm"]
         _draw_seeds(axes, panel.filter(mark="seed", arm=arm), colour)
         if row["x"] is not None:
-            x, ends, label = [row["x"]] * 2, [row["low"], row["high"]], f"_interval:{arm}"
-            axes.plot(x, ends, color=colour, lw=1.2, label=label)
+            ends, label = [row["low"], row["high"]], f"_interval:{arm}"
+            axes.plot([row["x"]] * 2, ends, color=colour, lw=1.2, label=label)
             look: dict[str, Any] = {"marker": _AT_LIMIT if row["hit_epoch_limit"] else marker}
             look |= {"mfc": "white" if row["kind"] == "random" else colour, "mec": colour}
-            axes.plot(x[0], row["value"], ms=6, mew=1.2, label=f"_mean:{arm}", zorder=4, **look)
+            axes.plot(row["x"], row["value"], ms=6, mew=1.2, zorder=4, label=f"_mean:{arm}", **look)
             points.append((row, colour))
             continue
         dashes: Any = (0, (4, 3)) if row["kind"] == "popularity" else "-"
         axes.axhline(row["value"], color=colour, lw=1.1, ls=dashes, label=f"_line:{arm}")
         if row["low"] is not None:
-            ends, label = (row["low"], row["high"]), f"_band:{arm}"
-            axes.axhspan(*ends, color=colour, alpha=0.14, lw=0, label=label)
-        name = textwrap.fill(arm + (" ▲" if row["hit_epoch_limit"] else ""), 15)
-        margin.append((row["value"], name, colour))
+            fill: Any = {"color": colour, "alpha": 0.14, "lw": 0, "label": f"_band:{arm}"}
+            axes.axhspan(row["low"], row["high"], **fill)
+        margin.append(
+            (row["value"], textwrap.fill(arm + " ▲" * row["hit_epoch_limit"], 15), colour)
+        )
     _label_margin(axes, margin)
     _label_points(axes, points)
 
@@ -305,45 +300,40 @@ def _draw_panel(axes: "Axes", panel: pl.DataFrame, axis: _ParameterAxis, looks: 
 def _set_axes(axes: "Axes", panel: pl.DataFrame, axis: _ParameterAxis) -> None:
     """Limits, ticks and the break."""
     drawn = np.concatenate([panel[name].drop_nulls().to_numpy() for name in _NUMBERS])
-    top, bottom = float(drawn.max()), float(drawn.min())
-    bottom = 0.0 if bottom < 0.4 * top else bottom
+    top = float(drawn.max())
+    bottom = float(drawn.min()) if drawn.min() >= 0.4 * top else 0.0
     room = (top - bottom) * 0.16 or 0.01
-    ylim = (max(0.0, bottom - room), top + room)
-    axes.set(xscale="log", xlim=(10**axis.left, 10**axis.stop), ylim=ylim)
+    axes.set(xscale="log", xlim=(10**axis.left, 10**axis.stop))
+    axes.set_ylim(max(0.0, bottom - room), top + room)
     large = axis.labelled_ticks()
     slots = [10**x for x in axis.slots.values()]
-    axes.set_xticks(slots + large, ["0"] * len(slots) + [_short(x) for x in large])
+    powers = [min(int(math.log10(x) / 3 + 1e-9), 4) for x in large]
+    names = [f"{x / 1000**k:g}{' kMBT'[k].strip()}" for x, k in zip(large, powers, strict=True)]
+    axes.set_xticks(slots + large, ["0"] * len(slots) + names)
     axes.set_xticks([x for x in axis.ticks(range(1, 10)) if x not in large], minor=True)
     axes.xaxis.set_minor_formatter(lambda *_: "")
     axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g}")
     axes.grid(axis="y")
     if slots:
         share = (axis.gap - axis.left) / (axis.stop - axis.left)
-        ends, slash = [share - 0.008, share + 0.008], [(-0.6, -1), (0.6, 1)]
+        ends, slash = [share - 0.008, share + 0.008], cast("Any", [(-0.6, -1), (0.6, 1)])
         across: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False, "zorder": 5}
         axes.plot(ends, [0, 0], color="white", lw=2.5, **across)
-        across |= {"marker": slash, "label": "_break", "color": _GREY}
-        axes.plot(ends, [0, 0], ls="", ms=8, **across)
+        axes.plot(ends, [0, 0], ls="", ms=8, marker=slash, color=_GREY, label="_break", **across)
         axes.axvline(10**axis.gap, color="#CCCCCC", lw=0.7, ls=":", zorder=0.5)
-
-
-def _short(count: float) -> str:
-    power = min(int(math.log10(count) / 3 + 1e-9), 4)
-    return f"{count / 1000**power:g}{' kMBT'[power].strip()}"
 
 
 def _draw_seeds(axes: "Axes", seeds: pl.DataFrame, colour: str) -> None:
     """One small dot a seed: beside its mean, or at the right end of the band."""
     from matplotlib.transforms import ScaledTranslation
 
-    scale = axes.get_figure(root=True).dpi_scale_trans  # type: ignore[union-attr]
-    beside = axes.transData + ScaledTranslation(6 / 72, 0, scale)
+    beside = axes.transData + ScaledTranslation(6 / 72, 0, axes.figure.dpi_scale_trans)
     for row in seeds.iter_rows(named=True):
         x, where = (row["x"], beside) if row["x"] else (0.985, axes.get_yaxis_transform())
         marker, size = (_AT_LIMIT, 3.4) if row["hit_epoch_limit"] else ("o", 2.8)
-        look: dict[str, Any] = {"marker": marker, "ms": size, "mew": 0, "alpha": 0.75, "ls": ""}
-        label = f"_seed:{row['arm']}:{row['seed']}"
-        axes.plot(x, row["value"], color=colour, transform=where, label=label, **look)
+        look: dict[str, Any] = {"color": colour, "ms": size, "mew": 0, "alpha": 0.75, "ls": ""}
+        look |= {"marker": marker, "label": f"_seed:{row['arm']}:{row['seed']}"}
+        axes.plot(x, row["value"], transform=where, **look)
 
 
 def _label_margin(axes: "Axes", labels: list[tuple[float, str, str]]) -> None:
@@ -372,9 +362,8 @@ def _label_points(axes: "Axes", points: list[tuple[dict[str, Any], str]]) -> Non
         dots, pad = np.asarray(path.vertices), 6 if "_mean" in str(line.get_label()) else 3
         taken = np.vstack([taken, np.hstack([dots - pad, dots + pad])])
     for row, colour in points:
-        arrow = {"arrowstyle": "-", "color": colour, "lw": 0.5, "shrinkA": 0, "shrinkB": 3}
-        look: dict[str, Any] = {"fontsize": 7, "color": colour, "arrowprops": arrow}
-        look["textcoords"] = axes.transAxes
+        look: dict[str, Any] = {"color": colour, "fontsize": 7, "textcoords": axes.transAxes}
+        look |= {"arrowprops": {"arrowstyle": "-", "color": colour, "lw": 0.5, "shrinkB": 3}}
         notes.append(axes.annotate(row["arm"], (row["x"], row["value"]), (0, 0), **look))
         extent = Text.get_window_extent(notes[-1], renderer)
         ends = axes.transData.transform([(row["x"], row[x]) for x in ("low", "value", "high")])
@@ -397,11 +386,10 @@ def _places(ends: np.ndarray, *, wide: float, tall: float) -> tuple[np.ndarray, 
     places = []
     for away in range(4, 90, 6):
         for shift in (0.5, 0.2, 0.8, 0.0, 1.0):
-            far = away + 8 * abs(shift - 0.5)
-            places += [(x - shift * wide, high + away, far)]
-            places += [(x - shift * wide, low - away - tall, far + 1)]
-        places += [(x - 7 - away - wide, middle - tall / 2, away + 3)]
-        places += [(x + 13 + away, middle - tall / 2, away + 3)]
+            left, far = x - shift * wide, away + 8 * abs(shift - 0.5)
+            places += [(left, high + away, far), (left, low - away - tall, far + 1)]
+        sides = (x - 7 - away - wide, x + 13 + away)
+        places += [(left, middle - tall / 2, away + 3) for left in sides]
     found = np.array(places)
     return np.hstack([found[:, :2], found[:, :2] + (wide, tall)]), found[:, 2]
 
