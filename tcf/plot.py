@@ -116,35 +116,6 @@ def _checked(table: pl.DataFrame, metric: str) -> pl.DataFrame:
     """Return the rows of ``metric``, or say what is wrong with them."""
     missing = [x for x in (*_FILLED, "metric", "family", "parameters") if x not in table.columns]
     if missing:
-<<<<<<< HEAD
-        raise ValueError(
-            f"a table of runs needs the columns {', '.join(missing)}; they are missing"
-        )
-    if table.is_empty():
-        raise ValueError("a table of runs must hold at least one run; it is empty")
-    known = table["metric"].drop_nulls().unique()
-    runs = table.filter(
-        pl.col("metric") == lookup({name: name for name in known}, metric, "metric")
-    )
-    value, low, high, kind = (pl.col(name) for name in ("value", "low", "high", "kind"))
-    parameters, sized = pl.col("parameters"), kind.is_in(["model", "random"])
-    rules = [(pl.col(name).is_null(), f"{name} must be filled") for name in _FILLED]
-    rules += [(~pl.col(name).is_finite(), f"{name} must be finite") for name in _FILLED[5:8]]
-    rules += [
-        (~kind.is_in(_KINDS), f"kind must be one of {', '.join(_KINDS)}"),
-        ((low < 0) | (high > 1), "values must be fractions between 0 and 1"),
-        ((low > value + 1e-9) | (high < value - 1e-9), "low <= value <= high must hold"),
-        (sized & ~(parameters > 0).fill_null(False), "an encoder needs its parameters, above 0"),
-        (
-            (kind == "static") & (parameters > 0).fill_null(False),
-            "static encoders have 0 parameters",
-        ),
-        (pl.struct(*_PANEL, "arm", "seed").is_duplicated(), "an arm has one run a seed"),
-        (
-            pl.struct("kind", "family", "parameters").n_unique().over(*_PANEL, "arm") > 1,
-            "an arm has one kind, one family and one number of parameters",
-        ),
-=======
         raise ValueError(f"a table of runs needs the columns {', '.join(missing)}; found none such")
     if table.is_empty():
         raise ValueError("a table of runs must hold at least one run; it is empty")
@@ -163,20 +134,13 @@ def _checked(table: pl.DataFrame, metric: str) -> pl.DataFrame:
         ("a static encoder has 0 parameters", (kind == "static") & large),
         ("an arm has one run a seed", pl.struct(*arm, "seed").is_duplicated()),
         ("an arm has one kind, family and number of parameters", same.n_unique().over(*arm) > 1),
->>>>>>> plot
     ]
     for rule, broken in rules:
         for row in runs.filter(broken).head(1).iter_rows(named=True):
             found = ", ".join(f"{name}={row[name]!r}" for name in (*_FILLED, "parameters"))
             raise ValueError(f"{rule}; got {found}")
     if runs.filter(sized).is_empty():
-<<<<<<< HEAD
-        raise ValueError(
-            "a scaling plot needs at least one run of kind model or random; found none"
-        )
-=======
         raise ValueError("a scaling plot needs a run of kind model or random; found none")
->>>>>>> plot
     return runs
 
 
@@ -201,35 +165,8 @@ class _ParameterAxis:
         left = min(places) - 0.09 * span if places else start
         return cls(dict(zip(names, places, strict=True)), left, start - 0.05 * span, start, stop)
 
-<<<<<<< HEAD
-    def position(self, row: dict[str, Any]) -> float | None:
-        if row["kind"] == "static":
-            return 10 ** self.slots[row["arm"]]
-        return float(row["parameters"]) if row["kind"] in ("model", "random") else None
-
-    def ticks(self) -> tuple[list[float], list[float]]:
-        """Major and minor ticks right of the break: decades, or finer where few decades fit."""
-        steps = (
-            (1,),
-            (1, 3),
-            (1, 2, 5),
-            (1, 1.5, 2, 3, 5, 7),
-            (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
-        )
-        found: list[float] = []
-        for step in steps:
-            found = self._inside(step)
-            if len(found) >= 3:
-                break
-        return found, [x for x in self._inside(range(1, 10)) if x not in found]
-
-    def _inside(self, steps: Sequence[float]) -> list[float]:
-        decades = range(math.floor(self.start), math.ceil(self.stop) + 1)
-        every = [float(f"{step}e{decade}") for decade in decades for step in steps]
-=======
     def ticks(self, steps: Sequence[float]) -> list[float]:
         every = [float(f"{step}e{decade}") for decade in range(-1, 16) for step in steps]
->>>>>>> plot
         return [x for x in every if self.start <= math.log10(x) <= self.stop]
 
     def labelled_ticks(self) -> list[float]:
@@ -270,163 +207,6 @@ def _figure(data: pl.DataFrame, axis: _ParameterAxis, *, title: str, x_label: st
     foot = (len(note) + math.ceil(len(handles) / num_columns)) * _LINE + 0.25
     height = head + len(rows) * tall + foot
     figure = Figure(figsize=(width, height))
-<<<<<<< HEAD
-    for down, row in enumerate(rows):
-        for across, column in enumerate(columns):
-            names = (column, row) if wide else (row, column)
-            panel = data.filter(dataset=names[0], backbone=names[1])
-            if panel.is_empty():
-                continue
-            left = across * (_LEFT + _WIDTH + _RIGHT) + _LEFT
-            base = height - head - down * (_TOP + _HEIGHT + _BOTTOM) - _TOP - _HEIGHT
-            box = (left / width, base / height, _WIDTH / width, _HEIGHT / height)
-            axes = figure.add_axes(box, label=" ".join(names))
-            axes.set_title(" · ".join(names), loc="left", fontsize=9, fontweight="bold")
-            axes.set_xlabel(x_label)
-            axes.set_ylabel(f"{_metric_name(panel['metric'][0])} (%)")
-            _draw_panel(axes, panel, axis, looks)
-    if title:
-        figure.text(_LEFT / width, 1 - 0.2 / height, title, fontsize=11, va="center")
-    bottom = (len(note) * _LINE + 0.1) / height
-    figure.legend(
-        handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(_LEFT / width - 0.01, bottom),
-        ncols=per_line,
-        frameon=False,
-        fontsize=7.5,
-        borderaxespad=0,
-        handlelength=1.8,
-    )
-    figure.text(_LEFT / width, 0.06 / height, "\n".join(note), fontsize=7, color="#444444")
-    return figure
-
-
-def _draw_panel(
-    axes: "Axes", panel: pl.DataFrame, axis: _ParameterAxis, looks: dict[Any, tuple[str, str]]
-) -> None:
-    means = panel.filter(mark="mean").sort("x", "arm")
-    _set_axes(axes, panel, axis)
-    for (family,), line in means.filter(kind="model").group_by("family", maintain_order=True):
-        if family is not None:
-            colour = looks["model", family][0]
-            axes.plot(
-                line["x"], line["value"], color=colour, lw=1, alpha=0.6, label=f"_family:{family}"
-            )
-    margin, labels = [], []
-    for row in means.iter_rows(named=True):
-        colour, _ = look = looks[row["kind"], row["family"]]
-        seeds = panel.filter(mark="seed", arm=row["arm"])
-        if row["kind"] == "popularity":
-            axes.axhline(
-                row["value"], color=colour, lw=1, ls=(0, (4, 3)), label=f"_line:{row['arm']}"
-            )
-        elif row["kind"] == "id":
-            axes.axhspan(
-                row["low"], row["high"], color=colour, alpha=0.14, lw=0, label=f"_band:{row['arm']}"
-            )
-            axes.axhline(row["value"], color=colour, lw=1.1, label=f"_line:{row['arm']}")
-            _draw_seeds(axes, row["arm"], seeds, look)
-        else:
-            axes.plot(
-                [row["x"]] * 2,
-                [row["low"], row["high"]],
-                color=colour,
-                lw=1.2,
-                label=f"_interval:{row['arm']}",
-            )
-            _draw_seeds(axes, row["arm"], seeds, look)
-            axes.plot(row["x"], row["value"], **_marker(row, look), label=f"_mean:{row['arm']}")
-            labels.append((row, colour))
-        if row["x"] is None:
-            name = row["arm"] + (" ▲" if row["hit_epoch_limit"] else "")
-            margin.append((row["value"], textwrap.fill(name, 15), colour))
-    _label_margin(axes, margin)
-    _label_points(axes, panel, labels)
-
-
-def _set_axes(axes: "Axes", panel: pl.DataFrame, axis: _ParameterAxis) -> None:
-    """Limits, ticks and the break."""
-    from matplotlib.ticker import NullFormatter, PercentFormatter
-
-    drawn = np.concatenate(
-        [panel[name].drop_nulls().to_numpy() for name in ("value", "low", "high")]
-    )
-    top, bottom = float(drawn.max()), float(drawn.min())
-    bottom = 0.0 if bottom < 0.4 * top else bottom
-    room = (top - bottom) * 0.16 or 0.01
-    axes.set_ylim(max(0.0, bottom - room), top + room)
-    axes.set_xscale("log")
-    axes.set_xlim(10**axis.left, 10**axis.stop)
-    major, minor = axis.ticks()
-    slots = [10**x for x in axis.slots.values()]
-    axes.set_xticks(slots + major, ["0"] * len(slots) + [_short(x) for x in major])
-    axes.set_xticks(minor, minor=True)
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
-    axes.grid(axis="y", color="#EBEBEB", lw=0.6)
-    axes.set_axisbelow(True)
-    if axis.gap is None:
-        return
-    share = (axis.gap - axis.left) / (axis.stop - axis.left)
-    ends = [share - 0.008, share + 0.008]
-    across: Any = {"transform": axes.transAxes, "clip_on": False, "zorder": 5}
-    axes.plot(ends, [0, 0], color="white", lw=2.5, **across)
-    slash: Any = [(-0.6, -1), (0.6, 1)]
-    axes.plot(ends, [0, 0], ls="", marker=slash, ms=8, color="#444444", label="_break", **across)
-    axes.axvline(10**axis.gap, color="#CCCCCC", lw=0.7, ls=":", zorder=0.5)
-
-
-def _draw_seeds(axes: "Axes", arm: str, seeds: pl.DataFrame, look: tuple[str, str]) -> None:
-    """One small dot a seed: beside its mean, or at the right end of the band."""
-    from matplotlib.transforms import ScaledTranslation
-
-    if seeds["x"].null_count():
-        transform, x = axes.get_yaxis_transform(), [0.985] * len(seeds)
-    else:
-        beside = ScaledTranslation(6 / 72, 0, axes.get_figure(root=True).dpi_scale_trans)
-        transform, x = axes.transData + beside, seeds["x"].to_list()
-    for limited in (False, True):
-        part = seeds["hit_epoch_limit"].to_numpy() == limited
-        if part.any():
-            axes.plot(
-                np.array(x)[part],
-                seeds["value"].to_numpy()[part],
-                ls="",
-                color=look[0],
-                mew=0,
-                marker=_AT_LIMIT if limited else "o",
-                ms=3.4 if limited else 2.8,
-                alpha=0.75,
-                transform=transform,
-                label=f"_seed:{arm}",
-            )
-
-
-def _marker(row: dict[str, Any], look: tuple[str, str]) -> dict[str, Any]:
-    """How a mean is marked: the colour is the family's, open means untrained, a triangle the limit."""
-    return {
-        "marker": _AT_LIMIT if row["hit_epoch_limit"] else look[1],
-        "ms": 6.5 if row["hit_epoch_limit"] else 5.5,
-        "mfc": "white" if row["kind"] == "random" else look[0],
-        "mec": look[0],
-        "mew": 1.2,
-        "ls": "",
-        "zorder": 4,
-    }
-
-
-def _looks(data: pl.DataFrame) -> dict[Any, tuple[str, str]]:
-    """Colour and marker of every (kind, family)."""
-    looks, count = {}, 0
-    for kind, family in data.select("kind", "family").unique(maintain_order=True).iter_rows():
-        if kind == "model":
-            places = count % len(_FAMILY_COLOURS), count % len(_FAMILY_MARKERS)
-            looks[kind, family] = _FAMILY_COLOURS[places[0]], _FAMILY_MARKERS[places[1]]
-            count += 1
-        else:
-            looks[kind, family] = _KIND_COLOURS[kind], _KIND_MARKERS.get(kind, "o")
-=======
     for down, across in np.ndindex(len(rows), len(columns)):
         names = (rows[down], columns[across])[:: -1 if turned else 1]
         panel = data.filter(dataset=names[0], backbone=names[1])
@@ -453,7 +233,6 @@ def _looks(data: pl.DataFrame) -> _Looks:
     for number, pair in enumerate(pair for pair in pairs if pair[0] == "model"):
         colour = _FAMILY_COLOURS[number % len(_FAMILY_COLOURS)]
         looks[pair] = colour, _FAMILY_MARKERS[number % len(_FAMILY_MARKERS)]
->>>>>>> plot
     return looks
 
 
@@ -477,21 +256,6 @@ def _handles(data: pl.DataFrame, looks: _Looks) -> list[Any]:
 
 def _note(data: pl.DataFrame) -> str:
     """What the intervals cover, in words."""
-<<<<<<< HEAD
-    means = data.filter(pl.col("mark") == "mean", pl.col("interval_about").is_not_null())
-    parts = []
-    for about in (NEW_SEEDS, NEW_USERS):
-        part = means.filter(interval_about=about)
-        if part.is_empty():
-            continue
-        seeds, users = _range(part["num_seeds"]), _range(part["num_users"])
-        how = "variance between seeds / seeds + variance over users, Student's t: at least 95%"
-        if about == NEW_USERS:
-            how = "bootstrap over users; another seed may well fall outside"
-        parts.append(
-            f"for {about} ({seeds} seed{'' if seeds == '1' else 's'}, {users} users; {how})"
-        )
-=======
     parts, both = [], "variance between seeds / seeds + variance over users, Student's t"
     one = "bootstrap over users; another seed may well fall outside"
     for about, how in ((NEW_SEEDS, f"{both}: at least 95%"), (NEW_USERS, one)):
@@ -500,7 +264,6 @@ def _note(data: pl.DataFrame) -> str:
             seeds, users = (" or ".join(f"{count:,}" for count in some) for some in counts)
             plural = "" if seeds == "1" else "s"
             parts.append(f"for {about} ({seeds} seed{plural}, {users} users; {how})")
->>>>>>> plot
     return f"Bars and bands are 95% intervals {'; or, where seeds are too few, '.join(parts)}."
 
 
@@ -581,25 +344,10 @@ def _label_margin(axes: "Axes", labels: list[tuple[float, str, str]]) -> None:
         half = (text.count("\n") + 1) * line / 2
         centre = max(value, floor + half)
         floor = centre + half + 0.3 * line
-<<<<<<< HEAD
-        axes.annotate(
-            text,
-            (1, value),
-            (1.035, centre),
-            xycoords=axes.get_yaxis_transform(),
-            textcoords=axes.get_yaxis_transform(),
-            va="center",
-            fontsize=7.5,
-            color=colour,
-            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.6, "shrinkA": 1, "shrinkB": 0},
-            annotation_clip=False,
-        )
-=======
         look: dict[str, Any] = {"color": colour, "va": "center", "fontsize": 7.5}
         look |= {"arrowprops": {"arrowstyle": "-", "color": colour, "lw": 0.6, "shrinkB": 0}}
         look |= {"xycoords": beside, "textcoords": beside, "annotation_clip": False}
         axes.annotate(text, (1, value), (1.035, centre), **look)
->>>>>>> plot
 
 
 def _label_points(axes: "Axes", points: list[tuple[dict[str, Any], str]]) -> None:
