@@ -105,11 +105,21 @@ def scaling_plot(
     """
     from matplotlib import style
 
-    runs = _checked(table, metric)
+    runs = _checked(_in_every_panel(table), metric)
     axis = _ParameterAxis.of(runs)
     data = pl.DataFrame(list(_marks(runs, axis)), schema=_SCHEMA, orient="row")
     with style.context(["default", _STYLE]):
         return Drawing(_figure(data, axis, title=title or "", x_label=x_label), data)
+
+
+def _in_every_panel(table: pl.DataFrame) -> pl.DataFrame:
+    """Give a run without a backbone, such as popularity, a row for each backbone of its data set."""
+    if not {"dataset", "backbone"} <= set(table.columns):
+        return table
+    with_one = table.filter(pl.col("backbone").is_not_null())
+    panels = with_one.select("dataset", "backbone").unique(maintain_order=True)
+    loose = table.filter(pl.col("backbone").is_null()).drop("backbone")
+    return pl.concat([with_one, loose.join(panels, on="dataset").select(table.columns)])
 
 
 def _checked(table: pl.DataFrame, metric: str) -> pl.DataFrame:
