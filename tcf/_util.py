@@ -34,9 +34,10 @@ def lookup(table: Mapping[str, T], name: str, what: str) -> T:
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` that replaces it on a clean exit, and is removed on an error.
+    """Yield a temporary path beside ``path`` that replaces it on a clean exit.
 
-    A reader sees the old file or the whole new one, never a part, wherever the process is killed.
+    On an error it is removed. A reader sees the old file or the whole new one, never a part,
+    wherever the process is killed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +72,7 @@ def hash_json(value: Any) -> str:
 
 
 def lazy_exports(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return a module ``__getattr__`` that imports each exported name from its home on first use (PEP 562).
+    """Return a module ``__getattr__`` that imports each name on first use (PEP 562).
 
     Args:
         package: The package's ``__name__``.

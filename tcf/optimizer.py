@@ -9,10 +9,11 @@ class RowAdamW:
 
     In AdamW a row that a step does not touch still moves: its moments fade and its weights decay.
     For a row idle since step ``t0`` those moves add up to
-    ``p <- decay * p - tail * m / (sqrt(v) + eps')``, where ``decay`` and ``tail`` depend on ``t0``
-    and the present step alone. They are kept for each ``t0``; `refresh` applies them to the rows a
-    batch needs, before it reads them. Equal to `torch.optim.AdamW` up to rounding and to how eps
-    shifts while a row is idle (docs/decisions/0003).
+    ``p <- decay * p - tail * m / (sqrt(v) + eps')``, where ``decay``, ``tail`` and ``eps'``, the
+    mean of those steps, depend on ``t0`` and the present step alone. They are kept for each ``t0``;
+    `refresh` applies them to the rows a batch needs, before it reads them. Equal to
+    `torch.optim.AdamW` up to rounding and to how eps shifts against sqrt(v) while a row is idle
+    (docs/decisions/0003).
 
     Args:
         tables: Embeddings built with ``sparse=True``.
@@ -39,66 +40,97 @@ class RowAdamW:
         self._flushed = 0  # the step at which every row was last up to date
         self._decay = torch.ones(1, dtype=torch.float64)  # [t0 - flushed]
         self._tail = torch.zeros(1, dtype=torch.float64)
-        self._state = [
-            (
-                torch.zeros_like(t.weight),
-                torch.zeros_like(t.weight),
-                torch.zeros(t.num_embeddings, dtype=torch.int64, device=t.weight.device),
-            )
+        self._tail_eps = torch.zeros(1, dtype=torch.float64)
+        self._moments = [  # (num_rows, 2, D): first, second
+            torch.zeros_like(t.weight, requires_grad=False).unsqueeze(1).repeat(1, 2, 1)
             for t in tables
         ]
+        self._last = [
+            torch.zeros(t.num_embeddings, dtype=torch.int64, device=t.weight.device) for t in tables
+        ]
+        self._held: list[tuple[Tensor, Tensor, Tensor, Tensor] | None] = [None] * len(tables)
 
     @torch.no_grad()
     def refresh(self, table: int, rows: Tensor) -> None:
-        """Bring these distinct rows of a table up to the present step."""
-        weight = self.tables[table].weight
-        first, second, last = self._state[table]
-        since = last[rows]
-        idle = self.num_steps - since
-        m, v = first[rows], second[rows]
-        decay, tail = (c[since - self._flushed] for c in (self._decay, self._tail))
-        # eps against sqrt(v) as in the first idle step, where the fading momentum is largest
-        eps = self.eps * ((1 - self.betas[1] ** (since + 1.0)) / self.betas[1]).sqrt()
-        moved = tail.to(m.dtype)[:, None] * m / (v.sqrt() + eps.to(m.dtype)[:, None])
-        weight[rows] = decay.to(m.dtype)[:, None] * weight[rows] - moved
-        first[rows] = m * (self.betas[0] ** idle.to(m.dtype))[:, None]
-        second[rows] = v * (self.betas[1] ** idle.to(m.dtype))[:, None]
-        last[rows] = self.num_steps
+        """Bring distinct rows of a table up to the present step; the next `step` updates these rows.
+
+        Args:
+            table: Index among the tables.
+            rows: ``(n,)`` distinct rows, in the order in which the model will look them up.
+        """
+        weight, first, second = self._up_to_date(table, rows)
+        self.tables[table].weight[rows] = weight
+        self._held[table] = rows, weight, first, second
 
     @torch.no_grad()
     def step(self) -> None:
-        """Update the rows that have a gradient; they must have been refreshed since the last step."""
+        """Update the refreshed rows by their gradient, and count an idle step for all others.
+
+        Raises:
+            RuntimeError: If the gradient is of other rows than the refreshed ones.
+        """
         self.num_steps += 1
         beta1, beta2 = self.betas
         bias1, bias2 = 1 - beta1**self.num_steps, 1 - beta2**self.num_steps
-        for table, (first, second, last) in zip(self.tables, self._state, strict=True):
-            if table.weight.grad is None:
-                continue
-            gradient = table.weight.grad.coalesce()
-            rows, g = gradient.indices()[0], gradient.values()
-            m = torch.lerp(first[rows], g, 1 - beta1)
-            v = torch.lerp(second[rows], g.square(), 1 - beta2)
-            first[rows], second[rows], last[rows] = m, v, self.num_steps
-            step = (self.lr / bias1) * m / ((v / bias2).sqrt() + self.eps)
-            table.weight[rows] = (1 - self.lr * self.weight_decay) * table.weight[rows] - step
-            table.weight.grad = None
+        for number, table in enumerate(self.tables):
+            gradient, held = table.weight.grad, self._held[number]
+            if gradient is None or held is None or not gradient._indices()[0].equal(held[0]):
+                raise RuntimeError("a step needs the gradient of exactly the refreshed rows")
+            rows, weight, m, v = held
+            g = gradient._values()
+            m = torch.lerp(m, g, 1 - beta1)
+            v = torch.lerp(v, g.square(), 1 - beta2)
+            move = m / (v.sqrt().div_(bias2**0.5).add_(self.eps))
+            kept = weight.mul_(1 - self.lr * self.weight_decay)
+            table.weight[rows] = kept.sub_(move, alpha=self.lr / bias1)
+            self._moments[number][rows] = torch.stack((m, v), dim=1)
+            self._last[number][rows] = self.num_steps
+            table.weight.grad = self._held[number] = None
         self._extend()
 
+    @torch.no_grad()
     def flush(self) -> None:
         """Bring every row up to the present step, before the tables are read as a whole."""
         for number, table in enumerate(self.tables):
-            for rows in torch.arange(table.num_embeddings).split(8192):
-                self.refresh(number, rows.to(table.weight.device))
+            for rows in torch.arange(table.num_embeddings, device=table.weight.device).split(8192):
+                weight, m, v = self._up_to_date(number, rows)
+                table.weight[rows] = weight
+                self._moments[number][rows] = torch.stack((m, v), dim=1)
+            self._last[number].fill_(self.num_steps)
         self._flushed = self.num_steps
-        self._decay, self._tail = self._decay.new_ones(1), self._tail.new_zeros(1)
+        self._decay = self._decay.new_ones(1)
+        self._tail = self._tail_eps = self._decay.new_zeros(1)
+
+    def _up_to_date(self, table: int, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return weight and moments of these rows as they are after the present step."""
+        since = self._last[table][rows]
+        idle = self.num_steps - since
+        m, v = self._moments[table][rows].unbind(1)
+        idle_since = since - self._flushed
+        tail = self._tail[idle_since]
+        ages = torch.stack(
+            (
+                self._decay[idle_since],
+                tail,
+                torch.where(idle > 0, self._tail_eps[idle_since] / tail, self.eps),
+                self.betas[0] ** idle,
+                self.betas[1] ** idle,
+            )
+        )
+        decay, tail, eps, fade1, fade2 = ages.to(m.dtype).unsqueeze(2)  # each (n, 1)
+        weight = self.tables[table].weight[rows].mul_(decay)
+        weight.sub_(tail * m / (v.sqrt().add_(eps)))
+        return weight, m * fade1, v * fade2
 
     def _extend(self) -> None:
         """Add the present step's move of an idle row to the sums of every earlier ``t0``."""
         beta1, beta2 = self.betas
         kept = 1 - self.lr * self.weight_decay
         age = torch.arange(len(self._decay), 0, -1, dtype=torch.float64)
-        size = self.lr * (1 - beta2**self.num_steps) ** 0.5 / (1 - beta1**self.num_steps)
-        self._decay = torch.cat([self._decay * kept, self._decay.new_ones(1)])
-        self._tail = torch.cat(
-            [self._tail * kept + size * (beta1 / beta2**0.5) ** age, self._tail.new_zeros(1)]
-        )
+        bias2 = (1 - beta2**self.num_steps) ** 0.5
+        move = self.lr * bias2 / (1 - beta1**self.num_steps) * (beta1 / beta2**0.5) ** age
+        eps = self.eps * bias2 / beta2 ** (age / 2)  # against the sqrt(v) of t0
+        new = self._decay.new_zeros(1)
+        self._decay = torch.cat([self._decay * kept, new + 1])
+        self._tail = torch.cat([self._tail * kept + move, new])
+        self._tail_eps = torch.cat([self._tail_eps * kept + move * eps, new])

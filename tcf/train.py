@@ -15,10 +15,11 @@ from tcf.data.batches import Batch, pair_batches, sequence_batches
 from tcf.data.split import Split
 from tcf.evaluate.metrics import metric
 from tcf.evaluate.ranking import rank_targets
+from tcf.model.layers import Dropout
 from tcf.model.recommender import Recommender
 from tcf.optimizer import RowAdamW
 
-__all__ = ["EpochRecord", "History", "TrainConfig", "fit"]
+__all__ = ["EpochRecord", "History", "TrainConfig", "fit", "log_popularity", "training_batches"]
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -77,8 +78,8 @@ def fit(
 ) -> History:
     """Train until validation stops improving, and leave the model in its best state.
 
-    The same seed, machine and number of threads give the same bytes on CPU. Torch's global
-    generator is as it was when the call returns.
+    The same seed, machine and number of threads give the same bytes on CPU. No global generator is
+    touched.
 
     Args:
         model: Changed in place.
@@ -93,15 +94,19 @@ def fit(
     """
     sampling, dropout = np.random.SeedSequence(seed).spawn(2)
     rng = np.random.default_rng(sampling)
-    log_popularity = _log_popularity(split).to(model.device)
+    log_shares = log_popularity(split).to(model.device)
     optimizer = _Optimizer(model, config)
     epochs: list[EpochRecord] = []
     best, best_epoch, best_state = -1.0, 0, {}
-    with torch.random.fork_rng(), _progress_line(config, shown=progress) as show:
-        torch.manual_seed(int(dropout.generate_state(1)[0]))
+    layers = [module for module in model.modules() if isinstance(module, Dropout)]
+    for layer, state in zip(layers, dropout.generate_state(len(layers)), strict=True):
+        layer.reseed(int(state))
+    with _progress_line(config, shown=progress) as show:
         while len(epochs) < config.max_epochs:
             began = time.perf_counter()
-            loss = _train_epoch(model, optimizer, _batches(model, split, config, rng), log_popularity)
+            loss = _train_epoch(
+                model, optimizer, training_batches(model, split, config, rng), log_shares
+            )
             trained = time.perf_counter()
             value = float(metric(rank_targets(model, split.validation), config.monitor).mean())
             ended = time.perf_counter()
@@ -163,9 +168,10 @@ def _train_epoch(
     return mean
 
 
-def _batches(
+def training_batches(
     model: Recommender, split: Split, config: TrainConfig, rng: np.random.Generator
 ) -> Iterator[Batch]:
+    """Return an epoch of the examples that the model's backbone learns from."""
     if model.backbone.examples == "pairs":
         return pair_batches(split.train, batch_size=config.batch_size, rng=rng)
     return sequence_batches(
@@ -176,8 +182,11 @@ def _batches(
     )
 
 
-def _log_popularity(split: Split) -> Tensor:
-    """``(num_items + 1,)`` log share of the training interactions; 0 where an item has none."""
+def log_popularity(split: Split) -> Tensor:
+    """Return ``(num_items + 1,)`` log shares of the training interactions.
+
+    An item without any is never a slot of a batch, so what it gets does not matter.
+    """
     counts = torch.from_numpy(split.train.item_counts(split.num_items))
     return (counts.clamp(min=1) / split.train.num_interactions).log().float()
 

@@ -15,5 +15,17 @@ _HOMES = {
     "read_microlens": "formats",
     "simulate": "simulate",
 }
-__all__ = sorted(_HOMES)
+__all__ = [
+    "Catalog",
+    "Interactions",
+    "Split",
+    "Targets",
+    "filter_interactions",
+    "leave_one_out",
+    "read_folder",
+    "read_interactions",
+    "read_items",
+    "read_microlens",
+    "simulate",
+]
 __getattr__ = lazy_exports(__name__, _HOMES)

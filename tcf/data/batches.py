@@ -139,9 +139,7 @@ def _batch(
     )
 
 
-def spans(
-    rows: np.ndarray, starts: np.ndarray, ends: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def spans(rows: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return which span each element belongs to, and the elements, of several spans of ``rows``."""
     lengths = ends - starts
     firsts = np.cumsum(lengths) - lengths

@@ -56,8 +56,8 @@ class Catalog:
         if not rows.all():
             unknown = [i for i, row in zip(item_ids, rows, strict=True) if row == 0]
             raise DataError(
-                f"every item id must be in the catalogue; {len(unknown)} of {len(item_ids)} are not, "
-                f"the first: {unknown[:3]}"
+                f"every item id must be in the catalogue; {len(unknown)} of {len(item_ids)} "
+                f"are not, the first: {unknown[:3]}"
             )
         return rows
 
@@ -110,5 +110,5 @@ class Interactions:
         return np.repeat(np.arange(self.num_users), self.counts())
 
     def item_counts(self, num_items: int) -> np.ndarray:
-        """Return the ``(num_items + 1,)`` int64 number of interactions of each row; row 0 has none."""
+        """Return the ``(num_items + 1,)`` int64 interactions of each row; row 0 has none."""
         return np.bincount(self.rows, minlength=num_items + 1)

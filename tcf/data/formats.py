@@ -125,7 +125,9 @@ def read_microlens(folder: PathLike) -> tuple[Catalog, Interactions]:
     except DataError as error:
         raise DataError(f"{pairs}: {error}") from None
     if len(set(users)) != len(users):
-        raise DataError(f"{pairs}: a user needs one line; {len(users) - len(set(users))} come again")
+        raise DataError(
+            f"{pairs}: a user needs one line; {len(users) - len(set(users))} come again"
+        )
     offsets = np.cumsum([0, *map(len, histories)])
     return catalog, Interactions(tuple(users), rows, offsets)
 
@@ -157,8 +159,10 @@ def _only(folder: Path, pattern: str) -> Path:
     return found[0]
 
 
-def _read_table(path: Path, columns: Sequence[str], *, optional: Sequence[str] = ()) -> pl.DataFrame:
-    """Read these columns as text. An empty field is "" where optional, else an error with its line."""
+def _read_table(
+    path: Path, columns: Sequence[str], *, optional: Sequence[str] = ()
+) -> pl.DataFrame:
+    """Read these columns as text. An empty field is "" where optional, else an error."""
     if not path.is_file():
         raise DataError(f"{path}: a file is needed; there is none: check the path")
     if not path.name.endswith(_SUFFIXES):

@@ -31,10 +31,13 @@ _TOPICS = (  # four adjectives | four nouns | four places
     "Cosmic Lunar Orbital Stellar|Comet Rocket Nebula Satellite|Mars Saturn Moonbase Galaxy",
     "Royal Noble Gilded Courtly|Crown Throne Banquet Coronation|Palace Castle Ballroom Kingdom",
     "Spicy Savoury Crispy Roasted|Recipe Supper Pepper Feast|Kitchen Bistro Market Vineyard",
-    "Digital Binary Wireless Encrypted|Robot Algorithm Circuit Server|Lab Office Network Startup",
-    "Romantic Tender Blushing Loving|Kiss Wedding Valentine Honeymoon|Paris Verona Altar Boudoir",
+    "Digital Binary Wireless Encrypted|Robot Algorithm Circuit Server|"
+    "Lab Datacentre Network Startup",
+    "Romantic Tender Blushing Passionate|Kiss Wedding Valentine Honeymoon|"
+    "Paris Verona Altar Boudoir",
     "Sporty Athletic Muddy Winning|Trophy Penalty Marathon Relay|Stadium Arena Racetrack Gym",
-    "Melodic Acoustic Jazzy Loud|Ballad Guitar Encore Chorus|Opera Nashville Nightclub Bandstand",
+    "Melodic Acoustic Jazzy Harmonic|Ballad Guitar Encore Chorus|"
+    "Opera Nashville Nightclub Bandstand",
     "Mossy Leafy Woodland Verdant|Acorn Fern Campfire Mushroom|Forest Grove Glade Treehouse",
     "Dusty Rugged Outlaw Saddled|Lasso Stampede Duel Wagon|Prairie Saloon Canyon Ranch",
     "Criminal Shady Forged Ruthless|Heist Alibi Verdict Ransom|Alley Courtroom Prison Casino",
@@ -43,12 +46,13 @@ _TOPICS = (  # four adjectives | four nouns | four places
     "Golden Autumn Rural Rustic|Harvest Pumpkin Orchard Haystack|Farm Village Meadow Barn",
 )
 _CHARACTERS = (  # a character and the two things that belong to it
-    "Wolf Howl Fang|Baker Bread Oven|Pilot Cockpit Runway|Witch Broom Cauldron|Fox Burrow Snout|"
-    "Doctor Scalpel Clinic|Tiger Stripe Claw|Painter Brush Canvas|Monk Prayer Abbey|Spy Code Wire|"
-    "Sailor Rope Deck|Dragon Flame Scale|Teacher Chalk Lesson|Miner Pickaxe Tunnel|Clown Nose Wig|"
-    "Judge Gavel Robe|Falcon Feather Talon|Tailor Needle Thread|Barber Razor Mirror|Hunter Bow Den|"
+    "Wolf Howl Fang|Baker Bread Oven|Pilot Cockpit Runway|Witch Broom Cauldron|"
+    "Knight Sword Armour|Doctor Scalpel Clinic|Tiger Stripe Claw|Painter Brush Canvas|"
+    "Monk Prayer Abbey|Spy Cipher Gadget|Sailor Rope Deck|Dragon Flame Scale|"
+    "Teacher Chalk Lesson|Miner Pickaxe Tunnel|Clown Balloon Wig|Judge Gavel Robe|"
+    "Falcon Feather Talon|Tailor Needle Thread|Barber Razor Mirror|Hunter Bow Trail|"
     "Gardener Spade Rose|Dancer Slipper Waltz|Thief Lockpick Loot|Nurse Bandage Syringe|"
-    "Knight Sword Armour|Chef Ladle Apron|Poet Sonnet Quill|Soldier Rifle Trench|Bear Honey Cave|"
+    "Fox Burrow Snout|Chef Ladle Apron|Poet Sonnet Quill|Soldier Rifle Trench|Bear Honey Cave|"
     "Wizard Wand Spell|Plumber Wrench Pipe|Magician Rabbit Hat"
 )
 _LINKS = ("Against", "After", "Without", "Before", "Beside", "Beyond")

@@ -43,7 +43,7 @@ def run_with_backoff(
     """Yield ``(positions, run(positions))``, halving the batches from where memory runs out.
 
     Raises:
-        Exception: Whatever ``run`` raises, out-of-memory included where one text alone does not fit.
+        Exception: Whatever ``run`` raises, out-of-memory included where one text does not fit.
     """
     most: int | None = None
     for batch in positions:

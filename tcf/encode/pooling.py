@@ -20,7 +20,7 @@ def mean(hidden: Tensor, mask: Tensor) -> Tensor:
     Source: what sentence-transformers' ``Pooling(pooling_mode="mean")`` computes.
     """
     weight = mask.unsqueeze(-1).to(hidden.device).bool()
-    # Padding states may be anything, infinities included, so they are replaced, not multiplied by 0.
+    # Padding states may be anything, infinities included: replaced, not multiplied by 0.
     total = hidden.float().masked_fill(~weight, 0.0).sum(dim=1)
     return total / weight.sum(dim=1)
 

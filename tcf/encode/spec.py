@@ -23,9 +23,9 @@ class EncoderSpec(BaseModel):
             (its pooling, dense layers, normalisation and default prompt), the mean over real tokens
             for every other model. Naming one reads the bare transformer, even of a
             sentence-transformers model, with no normalisation but ``normalize``.
-        layer: Index into Hugging Face's ``hidden_states``: 0 is the embedding output, k the output of
-            block k, -1 the last, which is ``last_hidden_state`` (final norm included). Any but -1
-            reads the bare transformer, as naming a pooling does.
+        layer: Index into Hugging Face's ``hidden_states``: 0 is the embedding output, k the output
+            of block k, -1 the last, which is ``last_hidden_state`` (final norm included). Any
+            but -1 reads the bare transformer, as naming a pooling does.
         max_tokens: Texts are cut there, special tokens included.
         prompt: Template with one ``{text}``.
         normalize: Scale each vector to length 1 at the end.
@@ -98,7 +98,8 @@ def resolve(encoder: str | Path | EncoderSpec, **settings: Any) -> EncoderSpec:
             continue
         if isinstance(encoder, EncoderSpec) and key in stated and stated[key] != value:
             raise ValueError(
-                f"{key}={value!r} contradicts {key}={stated[key]!r} of the EncoderSpec; give it once"
+                f"{key}={value!r} contradicts {key}={stated[key]!r} of the EncoderSpec; "
+                "give it once"
             )
         stated[key] = value
     try:

@@ -13,5 +13,15 @@ _HOMES = {
     "rank_targets": "ranking",
     "seed_interval": "stats",
 }
-__all__ = sorted(_HOMES)
+__all__ = [
+    "Interval",
+    "Ledger",
+    "bootstrap_mean",
+    "hr",
+    "metric",
+    "mrr",
+    "ndcg",
+    "rank_targets",
+    "seed_interval",
+]
 __getattr__ = lazy_exports(__name__, _HOMES)

@@ -61,7 +61,7 @@ def metric(ledger: Ledger, name: str) -> np.ndarray:
 
 
 def _mean_gain(ledger: Ledger, gains, *, k: int) -> np.ndarray:
-    """Mean gain over the places ``rank .. rank + ties``, from a running sum of the first k gains."""
+    """Mean gain over the places ``rank .. rank + ties``, from a running sum of the gains."""
     if k < 1:
         raise ValueError(f"k must be at least 1; got {k}")
     if len(ledger) and ledger.rank.min() < 1:

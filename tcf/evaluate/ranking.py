@@ -1,5 +1,6 @@
 """Exact rank of each target over the whole catalogue. Counts; never sorts."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ class Ranker(Protocol):
     """Anything whose scores are products of user and item vectors."""
 
     def score_vectors(self, targets: Targets) -> tuple[Tensor, Tensor]:
-        """Return ``(n, D)`` user vectors and the ``(num_items, D)`` vectors of rows 1 to the last."""
+        """Return ``(n, D)`` user and ``(num_items, D)`` item vectors, rows 1 to the last."""
         ...
 
 
@@ -66,33 +67,48 @@ def count_ranks(users: Tensor, items: Tensor, targets: Targets) -> Ledger:
     firsts = np.searchsorted(owners, np.arange(0, len(targets) + _USERS, _USERS))
     owners, known = (torch.from_numpy(a).to(device) for a in (owners, known))
     items = items.t().contiguous()
-    scores = users.new_empty(_USERS, items.shape[1])
-    width = -(-items.shape[1] // (8 * _WORDS)) * 8 * _WORDS
-    flags = torch.zeros(_USERS, width, dtype=torch.bool, device=device)
+    count = _Counter(items.shape[1]) if device.type == "cpu" else _count
     greater = torch.empty(len(users), dtype=torch.int64, device=device)
     at_least = torch.empty_like(greater)
     for block, start in enumerate(range(0, len(users), _USERS)):
-        part = slice(start, min(start + _USERS, len(users)))
-        size = part.stop - start
-        block_scores = torch.mm(users[part], items, out=scores[:size])
-        own = block_scores.gather(1, columns[part, None])  # (size, 1)
+        part = slice(start, start + _USERS)
+        scores = users[part] @ items
+        own = scores.gather(1, columns[part, None])  # (users, 1)
         seen = slice(int(firsts[block]), int(firsts[block + 1]))
         owner = owners[seen] - start
-        seen_scores = block_scores[owner, known[seen]]
+        seen_scores = scores[owner, known[seen]]
         for compare, counts in ((torch.gt, greater), (torch.ge, at_least)):
-            compare(block_scores, own, out=flags[:size, : items.shape[1]])
             masked = compare(seen_scores, own[owner, 0]).to(torch.int64)
-            counts[part] = _count(flags[:size]).index_add_(0, owner, masked, alpha=-1)
+            counts[part] = count(compare, scores, own).index_add(0, owner, masked, alpha=-1)
     ties = at_least - greater - 1  # the target is always at least itself
-    return Ledger(
-        (greater + 1).to(torch.int32).cpu().numpy(), ties.to(torch.int32).cpu().numpy()
-    )
+    return Ledger((greater + 1).to(torch.int32).cpu().numpy(), ties.to(torch.int32).cpu().numpy())
 
 
-def _count(flags: Tensor) -> Tensor:
-    """Count the True of each row, eight at a time: the bytes of a 64-bit sum are eight counters."""
-    words = flags.view(torch.int64).view(len(flags), -1, _WORDS).sum(2)
-    return words.view(torch.uint8).view(len(flags), -1).sum(1)
+Compare = Callable[[Tensor, Tensor], Tensor]
+
+
+def _count(compare: Compare, scores: Tensor, own: Tensor) -> Tensor:
+    """Count, for each row of scores, those that compare so with the row's own."""
+    return compare(scores, own).sum(1)
+
+
+class _Counter:
+    """`_count` for the CPU: a byte a comparison, then eight of them added at a time.
+
+    NumPy compares several times faster than torch here, and the bytes of a 64-bit sum are eight
+    counters (docs/decisions/0004).
+    """
+
+    def __init__(self, num_items: int):
+        width = -(-num_items // (8 * _WORDS)) * 8 * _WORDS
+        self.flags = np.zeros((_USERS, width), bool)
+
+    def __call__(self, compare: Compare, scores: Tensor, own: Tensor) -> Tensor:
+        flags = self.flags[: len(scores)]
+        ufunc = {torch.gt: np.greater, torch.ge: np.greater_equal}[compare]
+        ufunc(scores.numpy(), own.numpy(), out=flags[:, : scores.shape[1]])
+        words = torch.from_numpy(flags.view(np.int64)).view(len(flags), -1, _WORDS).sum(2)
+        return words.view(torch.uint8).view(len(flags), -1).sum(1)
 
 
 def _distinct_known(targets: Targets, *, num_items: int) -> tuple[np.ndarray, np.ndarray]:
@@ -120,5 +136,6 @@ def _check_finite(users: Tensor, items: Tensor) -> None:
     largest = users.double().norm(dim=1).max() * items.double().norm(dim=1).max()
     if largest >= torch.finfo(users.dtype).max:
         raise ValueError(
-            f"every score must be finite; vectors are so long that scores reach {float(largest):.1e}"
+            "every score must be finite; vectors are so long that scores reach "
+            f"{float(largest):.1e}: training has diverged; lower the learning rate"
         )

@@ -1,4 +1,4 @@
-"""Rows -> scores: towers turn rows into item vectors, backbones turn histories into user vectors."""
+"""Rows -> scores: towers make item vectors, backbones make user vectors."""
 
 from tcf._util import lazy_exports
 
@@ -12,5 +12,14 @@ _HOMES = {
     "SASRec": "backbones",
     "in_batch_softmax": "losses",
 }
-__all__ = sorted(_HOMES)
+__all__ = [
+    "BACKBONES",
+    "DSSM",
+    "FrozenTextTower",
+    "IdTower",
+    "Popularity",
+    "Recommender",
+    "SASRec",
+    "in_batch_softmax",
+]
 __getattr__ = lazy_exports(__name__, _HOMES)

@@ -1,8 +1,9 @@
 """Histories or users -> user vectors.
 
-A backbone maps ``(users (B,), history (B, L, D), mask (B, L))`` to ``(B, P, D)``: one vector for
-each place where it predicts. SASRec predicts after each item of the history (P = L), DSSM once from
-the user alone (P = 1). `examples` says which training examples it learns from.
+A backbone maps users ``(B,)``, item vectors ``(M, D)`` and histories ``(B, L)`` that index them,
+left-padded as ``mask (B, L)`` says, to ``(B, P, D)``: one vector for each place where it predicts.
+SASRec predicts after each item of the history (P = L), DSSM once from the user alone (P = 1).
+`examples` says which training examples it learns from.
 """
 
 from typing import Literal
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tcf.model.layers import embedding, linear, mlp
+from tcf.model.layers import Dropout, embedding, linear, mlp
 
 
 class _Block(nn.Module):
@@ -19,31 +20,29 @@ class _Block(nn.Module):
 
     def __init__(self, dim: int, *, num_heads: int, dropout: float):
         super().__init__()
-        self.num_heads, self.dropout = num_heads, dropout
+        self.num_heads = num_heads
         self.queries_keys_values = linear(dim, 3 * dim, bias=False)
         self.output = linear(dim, dim, bias=False)
         self.attention_norm = nn.LayerNorm(dim, eps=1e-6)
         self.wide, self.narrow = linear(dim, 4 * dim), linear(4 * dim, dim)
         self.feed_forward_norm = nn.LayerNorm(dim, eps=1e-6)
+        self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor, places: Tensor, allowed: Tensor) -> Tensor:
-        """Map ``(n, D)`` vectors of the real places, found at ``places`` of the flat (B * L)."""
+        """Map the ``(n, D)`` vectors at ``places`` of the ``(R * L)`` places of ``allowed``."""
         attended = self.output(self._attend(self.queries_keys_values(x), places, allowed))
-        x = self.attention_norm(x + self._drop(attended))
-        return self.feed_forward_norm(x + self._drop(self.narrow(F.relu(self.wide(x)))))
+        x = self.attention_norm(x + self.drop(attended))
+        return self.feed_forward_norm(x + self.drop(self.narrow(F.relu(self.wide(x)))))
 
     def _attend(self, projected: Tensor, places: Tensor, allowed: Tensor) -> Tensor:
-        batch, _, length, _ = allowed.shape
-        padded = projected.new_zeros(batch * length, projected.shape[1])
+        num_rows, _, length, _ = allowed.shape
+        padded = projected.new_zeros(num_rows * length, projected.shape[1])
         padded = padded.index_copy(0, places, projected)
-        q, k, v = padded.view(batch, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=allowed, dropout_p=self.dropout if self.training else 0.0
-        )  # (B, heads, L, D / heads)
-        return mixed.transpose(1, 2).reshape(batch * length, -1).index_select(0, places)
-
-    def _drop(self, x: Tensor) -> Tensor:
-        return F.dropout(x, self.dropout, self.training)
+        q, k, v = padded.view(num_rows, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        logits = (q / q.shape[-1] ** 0.5) @ k.transpose(2, 3)  # (R, heads, L, L)
+        weights = logits.masked_fill(~allowed, float("-inf")).softmax(3)
+        mixed = self.drop(weights) @ v  # (R, heads, L, D / heads)
+        return mixed.transpose(1, 2).reshape(num_rows * length, -1).index_select(0, places)
 
 
 class SASRec(nn.Module):
@@ -73,24 +72,27 @@ class SASRec(nn.Module):
         super().__init__()
         if dim % num_heads:
             raise ValueError(f"num_heads must divide dim={dim}; got {num_heads}")
-        self.dim, self.max_history, self.dropout = dim, max_history, dropout
+        self.dim, self.max_history = dim, max_history
         self.position = embedding(max_history, dim)
-        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.norm, self.drop = nn.LayerNorm(dim, eps=1e-6), Dropout(dropout)
         self.blocks = nn.ModuleList(
             _Block(dim, num_heads=num_heads, dropout=dropout) for _ in range(num_layers)
         )
 
-    def forward(self, users: Tensor, history: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, users: Tensor, vectors: Tensor, history: Tensor, mask: Tensor) -> Tensor:
         """Return ``(B, L, D)``; a padded place holds zeros."""
-        batch, length, dim = history.shape
+        batch, length = history.shape
         places = mask.flatten().nonzero().squeeze(1)  # (n,) real places
-        positions = self.position.weight[self.max_history - length :]
-        x = (history + positions).view(-1, dim).index_select(0, places)
-        x = F.dropout(self.norm(x), self.dropout, self.training)
-        allowed = _causal(mask)
+        packed, allowed = _pack(places, mask)
+        x = vectors.index_select(0, history.flatten()[places])
+        # positions are counted from the end, so that cutting the padding changes nothing
+        x = x + self.position.weight[places % length + (self.max_history - length)]
+        x = self.drop(self.norm(x))
         for block in self.blocks:
-            x = block(x, places, allowed)
-        return x.new_zeros(batch * length, dim).index_copy(0, places, x).view(batch, length, dim)
+            x = block(x, packed, allowed)
+        return (
+            x.new_zeros(batch * length, self.dim).index_copy(0, places, x).view(batch, length, -1)
+        )
 
     def items(self, vectors: Tensor) -> Tensor:
         """Return item vectors as they are: one vector serves as input and as output."""
@@ -119,7 +121,7 @@ class DSSM(nn.Module):
         self.user_mlp = mlp(dim, dim, num_layers=num_layers, dropout=dropout)
         self.item_mlp = mlp(dim, dim, num_layers=num_layers, dropout=dropout)
 
-    def forward(self, users: Tensor, history: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, users: Tensor, vectors: Tensor, history: Tensor, mask: Tensor) -> Tensor:
         """Return ``(B, 1, D)``; the history is not looked at."""
         distinct, inverse = users.unique(return_inverse=True)
         return self.user_mlp(self.table(distinct))[inverse].unsqueeze(1)
@@ -129,13 +131,35 @@ class DSSM(nn.Module):
         return self.item_mlp(vectors)
 
 
-def _causal(mask: Tensor) -> Tensor:
-    """``(B, 1, L, L)`` bool: a place sees real places up to itself; a padded one sees itself."""
+def _pack(places: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Lay several short histories into one row of L places, so that padding costs little.
+
+    Args:
+        places: ``(n,)`` real places, indices into ``B * L``.
+        mask: ``(B, L)`` bool, left-padded.
+
+    Returns:
+        ``(n,)`` the new place of each, an index into ``R * L``; and ``(R, 1, L, L)`` bool: a place
+        sees its own history up to itself, an unused one sees itself.
+    """
     length = mask.shape[1]
-    places = torch.arange(length, device=mask.device)
-    earlier = places[:, None] >= places  # (L, L)
-    itself = places[:, None] == places
-    return ((earlier & mask[:, None, :]) | itself).unsqueeze(1)
+    lengths = mask.sum(1)
+    starts, used = [], 0
+    for size in lengths.tolist():
+        if used % length + size > length:  # does not fit into what is left of this row
+            used += length - used % length
+        starts.append(used)
+        used += size
+    owners = places // length
+    offsets = torch.tensor(starts, device=mask.device) + lengths - length
+    packed = offsets[owners] + places % length
+    num_rows = -(-used // length)
+    owner_of = torch.full((num_rows * length,), -1, device=mask.device)
+    owner_of[packed] = owners
+    owner_of = owner_of.view(num_rows, length)
+    order = torch.arange(length, device=mask.device)
+    same = (owner_of[:, :, None] == owner_of[:, None, :]) & (order[:, None] >= order)
+    return packed, same.unsqueeze(1)
 
 
 BACKBONES = {"DSSM": DSSM, "SASRec": SASRec}

@@ -1,11 +1,49 @@
-"""New layers and how they start. Built without drawing a random number; `Recommender` draws them all."""
+"""New layers and how they start. Building them draws no random number; `Recommender` does."""
 
 from typing import TypeVar
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 Layer = TypeVar("Layer", bound=nn.Module)
+
+
+class Dropout(nn.Module):
+    """Inverted dropout that draws from its own generator and leaves torch's alone.
+
+    On a CPU the draws are 16-bit integers from NumPy: torch's own take most of a small model's
+    forward pass (docs/decisions/0004). The rate is exact to 1 / 65,536.
+
+    Args:
+        rate: Share of the values set to 0 in training, in [0, 1).
+    """
+
+    def __init__(self, rate: float):
+        super().__init__()
+        self.rate = rate
+        self.reseed(0)
+
+    def reseed(self, seed: int) -> None:
+        """Start the stream of draws anew."""
+        self._bits = np.random.SFC64(seed)
+        self._torch: torch.Generator | None = None
+        self._seed = seed
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x`` with a share of its values set to 0 and the others scaled up."""
+        if not self.training or not self.rate:
+            return x
+        return x * self._keep(x).to(x.dtype).mul_(1 / (1 - self.rate))
+
+    def _keep(self, x: Tensor) -> Tensor:
+        if x.device.type == "cpu":
+            words = self._bits.random_raw(-(-x.numel() // 4))
+            drawn = torch.from_numpy(words.view(np.uint16)[: x.numel()] >= round(self.rate * 65536))
+            return drawn.view(x.shape)
+        if self._torch is None:
+            self._torch = torch.Generator(x.device).manual_seed(self._seed)
+        return torch.rand(x.shape, device=x.device, generator=self._torch) >= self.rate
 
 
 def linear(num_inputs: int, num_outputs: int, *, bias: bool = True) -> nn.Linear:
@@ -31,7 +69,7 @@ def mlp(
     layers: list[nn.Module] = []
     for number in range(num_layers):
         if number and dropout:
-            layers.append(nn.Dropout(dropout))
+            layers.append(Dropout(dropout))
         layers.append(linear(num_inputs if number == 0 else dim, dim))
         if activation:
             layers.append(nn.GELU())

@@ -42,7 +42,7 @@ class Recommender(nn.Module):
     def loss(self, batch: Batch, *, log_popularity: Tensor) -> Tensor:
         """Return the in-batch loss of a batch; ``log_popularity`` is ``(num_items + 1,)``."""
         vectors = self.tower(batch.rows)  # (M, D): each distinct item once
-        users = self.backbone(batch.users, vectors[batch.history], batch.mask)
+        users = self.backbone(batch.users, vectors, batch.history, batch.mask)
         return in_batch_softmax(
             users.flatten(0, 1).index_select(0, batch.positions),
             self.backbone.items(vectors),
@@ -71,7 +71,7 @@ class Recommender(nn.Module):
             history = target_histories(targets, tasks, max_history=self.backbone.max_history)
             history = history.to(self.device)
             users = torch.from_numpy(targets.users[tasks]).to(self.device)
-            parts.append(self.backbone(users, table[history], history != 0)[:, -1])
+            parts.append(self.backbone(users, table, history, history != 0)[:, -1])
         return torch.cat(parts), self.backbone.items(table[1:])
 
     def num_parameters(self) -> dict[str, int]:

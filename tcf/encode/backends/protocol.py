@@ -25,11 +25,11 @@ class Backend(Protocol):
     def encode(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield ``(positions, vectors)`` until every text has its vector, in any order.
 
-        ``positions`` is ``(B,)`` int, places in ``texts``; ``vectors`` is ``(B, E)`` float. Yielding
-        often is what lets finished work survive a crash.
+        ``positions`` is ``(B,)`` int, places in ``texts``; ``vectors`` is ``(B, E)`` float.
+        Yielding often is what lets finished work survive a crash.
         """
         ...
 
     def parameters(self) -> dict[str, int]:
-        """Return ``{"total": ..., "without_embeddings": ...}``, the parameters that shape a vector."""
+        """Count what shapes a vector: ``{"total": ..., "without_embeddings": ...}``."""
         ...

@@ -1,0 +1,230 @@
+"""The command line: ``tcf encode | run | table | plot``. Loads nothing heavy before it must."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tcf.errors import TcfError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from tcf.study.config import Study
+
+app = typer.Typer(
+    name="tcf",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="How far can text carry a recommender as language models grow?",
+)
+
+CacheOption = Annotated[
+    str, typer.Option(help="Folder for vectors; 'auto': $TCF_CACHE, the checkout's, or the user's.")
+]
+RecordsArgument = Annotated[Path, typer.Argument(help="Folder with run records.")]
+
+
+@app.command()
+def encode(
+    items: Annotated[Path, typer.Argument(help="Items file: TSV, CSV (.gz too) or Parquet.")],
+    encoder: Annotated[str, typer.Option(help="Hub name, local folder, or a name like tfidf-svd.")],
+    out: Annotated[Path, typer.Option(help="A .safetensors file: vectors, item ids, manifest.")],
+    text: Annotated[str, typer.Option(help="Template of an item's text.")] = "{title}",
+    pooling: Annotated[str | None, typer.Option(help="mean, last_token or first_token.")] = None,
+    layer: Annotated[int, typer.Option(help="0: embedding output, k: block k, -1: last.")] = -1,
+    max_tokens: Annotated[int, typer.Option(help="Texts are cut there.")] = 30,
+    prompt: Annotated[str, typer.Option(help="Template with {text}.")] = "{text}",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    normalize: Annotated[bool, typer.Option(help="Scale vectors to length 1.")] = False,
+    cache: CacheOption = "auto",
+) -> None:
+    """Turn the texts of an items file into vectors with an encoder."""
+    with _errors():
+        from tcf.data.formats import read_items
+        from tcf.encode.items import encode_catalog
+
+        if out.suffix != ".safetensors":
+            raise ValueError(
+                f"vectors with their item ids are written to a .safetensors file; got {str(out)!r}"
+            )
+        embeddings = encode_catalog(
+            read_items(items, text=text),
+            encoder=encoder,
+            pooling=pooling,
+            layer=layer,
+            max_tokens=max_tokens,
+            prompt=prompt,
+            dtype=dtype,
+            normalize=normalize,
+            cache=cache,
+        )
+        embeddings.save(out)
+        typer.echo(
+            f"{out}: {embeddings.vectors.shape[0]} vectors of width {embeddings.vectors.shape[1]}"
+        )
+
+
+@app.command()
+def run(
+    study: Annotated[Path, typer.Argument(help="A Python file with `def study() -> Study`.")],
+    data: Annotated[Path | None, typer.Option(help="Folder with the study's data.")] = None,
+    records: Annotated[
+        Path | None, typer.Option(help="Folder for records and ledgers; default beside the file.")
+    ] = None,
+    cache: CacheOption = "auto",
+    workers: Annotated[
+        int | None, typer.Option(help="Worker processes; default one a core.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs; make none.")] = False,
+) -> None:
+    """Run a study: finished runs are skipped, the rest leave a record and a rank ledger each."""
+    with _errors():
+        planned = load_study(study)
+        if dry_run:
+            for config in planned.runs:
+                typer.echo(config.name)
+            typer.echo(f"{planned.name}: {len(planned.runs)} runs")
+            return
+        from tcf.study.runner import run_study
+
+        folder = records or study.parent / "records"
+        outcome = run_study(planned, records=folder, data=data, cache=cache, num_workers=workers)
+        typer.echo(
+            f"{planned.name}: {outcome.num_found} runs found, {outcome.num_made} made, "
+            f"{outcome.num_elsewhere} left to another process; records in {folder}"
+        )
+        _print_table(folder, planned.metrics[:2])
+
+
+@app.command()
+def table(
+    records: RecordsArgument,
+    metric: Annotated[list[str] | None, typer.Option(help="Such as hr@10; repeatable.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write every row to this CSV.")] = None,
+) -> None:
+    """Print mean and spread over seeds of each data set, backbone and arm."""
+    with _errors():
+        if out is not None:
+            from tcf._util import atomic_write
+            from tcf.study.records import read_table
+
+            with atomic_write(out) as temporary:
+                read_table(records).write_csv(temporary)
+        _print_table(records, metric or ["hr@10", "ndcg@10"])
+
+
+@app.command()
+def plot(
+    records: RecordsArgument,
+    out: Annotated[Path, typer.Option(help="Stem of the files to write: OUT.svg and OUT.csv.")],
+    metric: Annotated[str, typer.Option(help="Such as hr@10.")] = "hr@10",
+    title: Annotated[str | None, typer.Option(help="Above the panels.")] = None,
+    without_embeddings: Annotated[
+        bool, typer.Option("--without-embeddings", help="Count parameters without embeddings.")
+    ] = False,
+) -> None:
+    """Draw metric against encoder parameters, beside the ID baseline and popularity."""
+    with _errors():
+        import polars as pl
+
+        from tcf.plot import scaling_plot
+        from tcf.study.records import read_table
+
+        frame, counted = read_table(records), "encoder parameters used, embeddings included"
+        if without_embeddings:
+            counted = "encoder parameters used, embeddings left out"
+            frame = frame.with_columns(parameters=pl.col("parameters_without_embeddings"))
+        drawing = scaling_plot(frame, metric=metric, title=title, x_label=counted)
+        for path in drawing.save(out):
+            typer.echo(path)
+
+
+def load_study(path: Path) -> "Study":
+    """Return the study of a Python file.
+
+    Raises:
+        DataError: If there is no such file, or it has no ``study()`` that returns a `Study`.
+    """
+    import runpy
+
+    from tcf.errors import DataError
+    from tcf.study.config import Study
+
+    if not path.is_file():
+        raise DataError(f"{path}: a study file is needed; there is none: check the path")
+    make = runpy.run_path(str(path)).get("study")
+    made = make() if callable(make) else None
+    if not isinstance(made, Study):
+        raise DataError(f"{path}: a study file needs `def study() -> Study`; study() gave {made!r}")
+    return made
+
+
+def _print_table(folder: Path, metrics: list[str] | tuple[str, ...]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from tcf.study.records import read_table
+
+    frame = summary(read_table(folder), metrics)
+    shown = Table(*frame.columns, title=f"mean over seeds ± standard deviation: {folder}")
+    for row in frame.iter_rows():
+        shown.add_row(*("" if cell is None else str(cell) for cell in row))
+    console = Console()
+    console.print(shown, width=None if console.is_terminal else 160)
+
+
+def summary(frame: "pl.DataFrame", metrics: list[str] | tuple[str, ...]) -> "pl.DataFrame":
+    """Return one row for each data set, backbone and arm, one column for each metric.
+
+    Raises:
+        ValueError: If a metric is not in the table.
+    """
+    import polars as pl
+
+    have = frame["metric"].unique().to_list()
+    for name in metrics:
+        if name not in have:
+            raise ValueError(f"metric must be one of {', '.join(sorted(have))}; got {name!r}")
+    cell = ["dataset", "backbone", "arm", "parameters"]
+    frame = frame.with_columns(pl.col("parameters").map_elements(_count, pl.String))
+
+    def of(name: str) -> Any:
+        value = pl.col("value").filter(pl.col("metric") == name)
+        spread = pl.format(" ± {}", value.std().round(4).cast(pl.String)).fill_null("")
+        return pl.concat_str(value.mean().round(4).cast(pl.String), spread).alias(name)
+
+    return frame.group_by(cell, maintain_order=True).agg(
+        pl.col("seed").n_unique().alias("seeds"),
+        pl.col("hit_epoch_limit")
+        .any()
+        .replace_strict({True: "yes", False: ""})
+        .alias("at epoch limit"),
+        *map(of, metrics),
+    )
+
+
+def _count(number: int) -> str:
+    """1234567 -> "1.23M"."""
+    for unit, size in (("B", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return str(number)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Say what is wrong in one line and exit with 1; a bug keeps its traceback."""
+    try:
+        yield
+    except (TcfError, ValueError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, (TcfError, ValueError)):
+            raise
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error

@@ -1,0 +1,198 @@
+"""Intervals that name their question: trained models on new users, or new seeds and new users.
+
+Two questions are told apart. *These trained models on new users*: the models stay as they are and
+only the users vary (`bootstrap_mean`). *New seeds and new users*: the models are trained again as
+well (`seed_interval`). The second interval is what a comparison of encoders asks for; the first is
+all that fewer than three seeds can give.
+"""
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "NEW_SEEDS",
+    "NEW_USERS",
+    "Interval",
+    "bootstrap_mean",
+    "mean_over_seeds",
+    "seed_interval",
+]
+
+NEW_USERS = "these trained models on new users"
+NEW_SEEDS = "new seeds and new users"
+MIN_SEEDS = 3  # one degree of freedom gives a t quantile of 12.7, which says nothing
+_MAX_DISTINCT = 1024  # up to here counts of distinct values are the faster way to resample
+_CHUNK = 1 << 20  # numbers in memory at a time when every user is drawn
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and the interval around it.
+
+    Attributes:
+        mean: The estimate.
+        low: Lower end.
+        high: Upper end.
+        level: Nominal coverage, such as 0.95.
+        about: What varies when the experiment is repeated, in words.
+    """
+
+    mean: float
+    low: float
+    high: float
+    level: float
+    about: str
+
+    @property
+    def variance(self) -> float:
+        """Squared standard error of the mean, read as a normal interval of this width."""
+        half_width = (self.high - self.low) / 2
+        return (half_width / NormalDist().inv_cdf((1 + self.level) / 2)) ** 2
+
+
+def bootstrap_mean(
+    values: ArrayLike, *, seed: int, level: float = 0.95, num_resamples: int = 1000
+) -> Interval:
+    """Percentile-bootstrap interval over users of the mean of a per-user metric.
+
+    Where the values are few (HR@k takes two, NDCG@k about k), a resample is drawn as the counts of
+    the distinct values: a multinomial, which is the bootstrap's own distribution at a fraction of
+    its cost. Otherwise users are drawn in chunks. The order of the users does not matter.
+
+    Args:
+        values: ``(num_users,)`` float, one number a user, such as NDCG@10.
+        seed: Seed of the resampling; the same seed gives the same interval.
+        level: Nominal coverage, between 0 and 1.
+        num_resamples: Resamples drawn.
+
+    Returns:
+        The interval about "these trained models on new users".
+
+    Raises:
+        ValueError: If ``values`` is empty, not one-dimensional or not finite, or an argument is out
+            of range.
+
+    Source: Efron & Tibshirani (1993), chapter 13.
+    """
+    users = _checked(values, "values")
+    _check_level(level)
+    if num_resamples < 1:
+        raise ValueError(f"num_resamples must be at least 1; got {num_resamples}")
+    rng = np.random.default_rng(seed)
+    distinct, counts = np.unique(users, return_counts=True)
+    if len(distinct) <= _MAX_DISTINCT:
+        draws = rng.multinomial(len(users), counts / len(users), size=num_resamples)
+        means = draws @ distinct / len(users)
+    else:
+        means = _resampled_means(np.sort(users), num_resamples=num_resamples, rng=rng)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(users.mean()), float(low), float(high), level, NEW_USERS)
+
+
+def seed_interval(values: ArrayLike, user_variances: ArrayLike, *, level: float = 0.95) -> Interval:
+    """Interval of a metric's mean over seeds, for new seeds and new users.
+
+    With S seeds measured on the same users, the variance of their mean has two components: the
+    variance between seeds divided by S, and the variance over users. Each seed adds an independent
+    draw of the first but none of the second, for all seeds meet the same users; so the users' part
+    is added once and not divided by S. The half-width is Student's t quantile with S - 1 degrees of
+    freedom times the root of the sum. That quantile belongs to the seeds' part, whose variance
+    rests on S numbers; the users' part is known far better, so where it dominates the interval is
+    wider than it need be: it covers at least ``level`` (simulated with three seeds at level 0.95:
+    0.95 where only seeds vary, above 0.99 where users vary as well).
+
+    Args:
+        values: ``(num_seeds,)`` float in [0, 1], the metric's mean over users for each seed.
+        user_variances: ``(num_seeds,)`` float, squared standard error over users of each of them
+            (`Interval.variance` of a bootstrap interval).
+        level: Nominal coverage, between 0 and 1.
+
+    Returns:
+        The interval about "new seeds and new users", cut to [0, 1].
+
+    Raises:
+        ValueError: If there are fewer than three seeds, lengths differ, a value lies outside [0, 1]
+            or a variance is negative or not finite.
+
+    Source: Searle, Casella & McCulloch, Variance Components (1992), for the crossed design.
+    """
+    from scipy.special import stdtrit
+
+    seeds, variances = _checked(values, "values"), _checked(user_variances, "user_variances")
+    _check_level(level)
+    if len(seeds) != len(variances):
+        raise ValueError(
+            "values and user_variances must be as long as each other; "
+            f"got {len(seeds)} and {len(variances)}"
+        )
+    if len(seeds) < MIN_SEEDS:
+        raise ValueError(
+            f"an interval over seeds needs at least {MIN_SEEDS} seeds; got {len(seeds)}"
+        )
+    if seeds.min() < 0 or seeds.max() > 1:
+        raise ValueError(f"values must lie in [0, 1]; got {seeds.min():g} to {seeds.max():g}")
+    if variances.min() < 0:
+        raise ValueError(f"user_variances must not be negative; got {variances.min():g}")
+    mean = float(seeds.mean())
+    variance = seeds.var(ddof=1) / len(seeds) + variances.mean()
+    half_width = float(stdtrit(len(seeds) - 1, (1 + level) / 2) * np.sqrt(variance))
+    return Interval(
+        mean, max(0.0, mean - half_width), min(1.0, mean + half_width), level, NEW_SEEDS
+    )
+
+
+def mean_over_seeds(values: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> Interval:
+    """Mean of an arm over its seeds: for new seeds and users from three seeds on, else new users.
+
+    Below three seeds the ends are the means of the seeds' own ends. The seeds met the same users,
+    so averaging keeps the width: one seed keeps its interval, two get a cautious one.
+
+    Args:
+        values: ``(num_seeds,)`` float in [0, 1], the metric of each seed.
+        lows: ``(num_seeds,)`` lower ends of their 95% intervals over users.
+        highs: ``(num_seeds,)`` upper ends.
+
+    Raises:
+        ValueError: If there is no seed, or a number is not finite or out of range.
+    """
+    seeds = [
+        _checked(x, name) for x, name in ((values, "values"), (lows, "lows"), (highs, "highs"))
+    ]
+    if len(seeds[0]) < MIN_SEEDS:
+        mean, low, high = (float(x.mean()) for x in seeds)
+        return Interval(mean, low, high, 0.95, NEW_USERS)
+    users = [Interval(*ends, level=0.95, about=NEW_USERS) for ends in zip(*seeds, strict=True)]
+    return seed_interval(seeds[0], [interval.variance for interval in users])
+
+
+def _resampled_means(
+    users: NDArray[np.float64], *, num_resamples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Means ``(num_resamples,)`` of users drawn with replacement, a bounded number at a time."""
+    rows = max(1, _CHUNK // len(users))
+    means = np.empty(num_resamples)
+    for start in range(0, num_resamples, rows):
+        size = min(rows, num_resamples - start)
+        means[start : start + size] = users[rng.integers(len(users), size=(size, len(users)))].mean(
+            1
+        )
+    return means
+
+
+def _checked(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    array: NDArray[Any] = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or not len(array):
+        raise ValueError(f"{name} must be one-dimensional and not empty; got shape {array.shape}")
+    if not np.isfinite(array).all():
+        bad = int(np.flatnonzero(~np.isfinite(array))[0])
+        raise ValueError(f"{name} must be finite; got {array[bad]} at position {bad}")
+    return array
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1; got {level}")

@@ -1,0 +1,206 @@
+"""What a run is, and what a study is: values, not code paths."""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tcf._util import hash_json
+from tcf.data.catalog import Catalog, Interactions
+from tcf.train import TrainConfig
+
+NUMBERS = 1
+"""Raised by every change that may move a figure (CHANGELOG, Numbers); part of each fingerprint."""
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Arm(_Config):
+    """Where the item vectors of a run come from: the one thing in which two arms differ.
+
+    Attributes:
+        name: Shown in tables and plots.
+        kind: ``"model"`` a language model, ``"random"`` one with random weights, ``"static"`` text
+            vectors without a model, ``"id"`` a learned table, ``"popularity"`` no model at all.
+        family: Arms of one family are joined by a line.
+        encoder: As in `encode_items`, or a name that the study resolves; never a path.
+        layer, pooling, max_tokens, prompt, dtype: As in `encode_items`.
+    """
+
+    name: str
+    kind: Literal["model", "random", "static", "id", "popularity"]
+    family: str | None = None
+    encoder: str | None = None
+    layer: int = -1
+    pooling: Literal["mean", "last_token", "first_token"] | None = None
+    max_tokens: Count = 30
+    prompt: str = "{text}"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
+
+    @model_validator(mode="after")
+    def _text_needs_an_encoder(self) -> "Arm":
+        if self.has_text != (self.encoder is not None):
+            raise ValueError(
+                f"arm {self.name!r} of kind {self.kind!r} "
+                f"{'needs an encoder' if self.has_text else 'takes no encoder'}; got {self.encoder!r}"
+            )
+        return self
+
+    @property
+    def has_text(self) -> bool:
+        """Whether its items are read as text."""
+        return self.kind in ("model", "random", "static")
+
+    def encoding(self) -> dict[str, Any]:
+        """Return the keywords for `encode_catalog`, the encoder left out."""
+        settings = {"layer", "pooling", "max_tokens", "prompt", "dtype"}
+        # a static encoder has none of them: what was set by hand goes through, to be refused there
+        return self.model_dump(include=settings, exclude_unset=self.kind == "static")
+
+
+class SASRecConfig(_Config):
+    """Settings of `tcf.model.SASRec`; the defaults are the study's."""
+
+    name: Literal["SASRec"] = "SASRec"
+    num_layers: Count = 2
+    num_heads: Count = 2
+    max_history: Count = 20
+    dropout: Share = 0.1
+
+
+class DSSMConfig(_Config):
+    """Settings of `tcf.model.DSSM`."""
+
+    name: Literal["DSSM"] = "DSSM"
+    num_layers: Annotated[int, Field(ge=0)] = 0
+    dropout: Share = 0.1
+
+
+class ProjectorConfig(_Config):
+    """Settings of the projector of `tcf.model.FrozenTextTower`."""
+
+    num_layers: Count = 2
+    dropout: Share = 0.1
+
+
+Backbone = Annotated[SASRecConfig | DSSMConfig, Field(discriminator="name")]
+
+
+class RunConfig(_Config):
+    """One run: a data set, an arm, a backbone, a way of training and a seed.
+
+    Popularity has no backbone, no training and one seed, 0.
+    """
+
+    dataset: str
+    arm: Arm
+    backbone: Backbone | None
+    dim: Count = 64
+    projector: ProjectorConfig = ProjectorConfig()
+    train: TrainConfig = TrainConfig()
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def name(self) -> str:
+        """Name for people: data set, backbone, arm, seed."""
+        backbone = f"/{self.backbone.name}" if self.backbone else ""
+        return f"{self.dataset}{backbone}/{self.arm.name}/seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A question: data, the runs that answer it, and where their encoders come from.
+
+    Attributes:
+        name: Short name; a folder of this name under the cache belongs to it.
+        load: Returns items and interactions; gets the folder of ``tcf run --data``, or None.
+        runs: All runs, most often from `grid`.
+        encoders: Makes or finds encoders that are no hub names: gets the names wanted, the
+            catalogue and a cache folder, returns what `encode_catalog` takes for each it knows.
+        min_interactions: Users with fewer are left out.
+        last: Latest interactions kept of each user.
+        metrics: Computed for each run.
+    """
+
+    name: str
+    load: Callable[[Path | None], tuple[Catalog, Interactions]]
+    runs: tuple[RunConfig, ...] = field(repr=False)
+    encoders: Callable[[Sequence[str], Catalog, Path], Mapping[str, Any]] | None = None
+    min_interactions: int = 5
+    last: int | None = 23
+    metrics: tuple[str, ...] = ("hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr@10")
+
+
+_PROJECTOR = ProjectorConfig()
+
+
+def grid(
+    *,
+    dataset: str,
+    arms: Sequence[Arm],
+    backbones: Sequence[tuple[SASRecConfig | DSSMConfig, TrainConfig]],
+    seeds: Sequence[int] = (0, 1, 2),
+    dim: int = 64,
+    projector: ProjectorConfig = _PROJECTOR,
+) -> tuple[RunConfig, ...]:
+    """Return every arm under every backbone with every seed; popularity once.
+
+    Args:
+        dataset: Display name of the data set.
+        arms: What is compared.
+        backbones: Each with the training it gets; all arms get the same.
+        seeds: One run each.
+        dim: Width D of every arm.
+        projector: Of the text arms.
+
+    Raises:
+        ValueError: If two arms share a name.
+    """
+    names = [arm.name for arm in arms]
+    if len(set(names)) != len(names):
+        raise ValueError(f"arms need different names; got {names}")
+    trained = [arm for arm in arms if arm.kind != "popularity"]
+    runs = [
+        RunConfig(
+            dataset=dataset,
+            arm=arm,
+            backbone=backbone,
+            dim=dim,
+            projector=projector,
+            train=train,
+            seed=seed,
+        )
+        for (backbone, train), seed, arm in itertools.product(backbones, seeds, trained)
+    ]
+    runs += [
+        RunConfig(dataset=dataset, arm=arm, backbone=None)
+        for arm in arms
+        if arm.kind == "popularity"
+    ]
+    return tuple(runs)
+
+
+def fingerprint(config: RunConfig, *, split: str, vectors: str | None) -> str:
+    """Return the hash of everything that decides a run's figures; paths are no part of it.
+
+    Args:
+        config: Resolved config.
+        split: The split's checksum.
+        vectors: The key of the item vectors; None for an arm without text.
+    """
+    return hash_json(
+        {
+            "config": config.model_dump(mode="json"),
+            "split": split,
+            "vectors": vectors,
+            "numbers": NUMBERS,
+        }
+    )

@@ -1,0 +1,81 @@
+"""Where a number comes from and what it cost."""
+
+import importlib.metadata
+import platform
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.flop_counter import FlopCounterMode
+
+from tcf.data.split import Split
+from tcf.model.recommender import Recommender
+from tcf.train import TrainConfig, log_popularity, training_batches
+
+_PACKAGES = ("tcf", "torch", "transformers", "sentence-transformers", "numpy", "scikit-learn")
+
+
+def provenance() -> dict[str, Any]:
+    """Return the commit of this code, its versions, and the processor's name."""
+    return {
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in _PACKAGES},
+        "machine": f"{platform.machine()} {_processor()}".strip(),
+    }
+
+
+def peak_bytes() -> int:
+    """Return the most memory this process has held so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts kilobytes
+
+
+def training_flops(model: Recommender, split: Split, config: TrainConfig) -> int:
+    """Return the matrix-product FLOPs of one epoch, by its first batch, backward included."""
+    batches = training_batches(model, split, config, np.random.default_rng(0))
+    batch = next(iter(batches)).to(model.device)
+    model.eval()  # no dropout: nothing is drawn
+    with FlopCounterMode(display=False) as counter:
+        model.loss(batch, log_popularity=log_popularity(split).to(model.device)).backward()
+    model.zero_grad()
+    examples = split.train.num_interactions if batch.history.shape[1] == 0 else split.num_users
+    return counter.get_total_flops() * -(-examples // config.batch_size)
+
+
+def _commit() -> str | None:
+    """Commit of the checkout that this code runs from, marked if it has been changed since."""
+    here = Path(__file__).parent
+    command = [
+        "git",
+        "-C",
+        str(here),
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=40",
+        "--exclude=*",
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None  # installed from a wheel, or no git
+    return done.stdout.strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((x.partition(":")[2].strip() for x in lines if x.startswith("model name")), "")

@@ -1,0 +1,172 @@
+"""One JSON and one ledger a run; every table is read from them. Loads no torch."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from tcf._util import atomic_write, write_json
+from tcf.data.split import Split
+from tcf.errors import DataError
+from tcf.evaluate.ledger import Ledger
+from tcf.evaluate.metrics import metric
+from tcf.evaluate.stats import bootstrap_mean
+
+if TYPE_CHECKING:
+    from tcf.study.config import RunConfig
+
+SCHEMA = 1
+MAX_RECORD_BYTES = 20_000
+
+
+def record_path(folder: Path, config: "RunConfig", *, fingerprint: str) -> Path:
+    """Where a run's record lies; its ledger lies beside it as ``.parquet``."""
+    slug = re.sub(r"[^a-z0-9]+", "-", config.name.lower()).strip("-")
+    return folder / f"{slug}-{fingerprint[:12]}.json"
+
+
+def split_path(folder: Path, checksum: str) -> Path:
+    """Where the ledger of a split lies."""
+    return folder / f"split-{checksum[:12]}.parquet"
+
+
+def write_ledger(path: Path, ledger: Ledger) -> None:
+    """Write ranks and ties as Parquet, atomically; no id and no text is in it."""
+    _write_parquet(path, pl.DataFrame({"rank": ledger.rank, "ties": ledger.ties}))
+
+
+def read_ledger(path: str | PathLike[str]) -> Ledger:
+    """Read a run's ledger.
+
+    Raises:
+        DataError: If the file is missing or is no ledger.
+    """
+    path = Path(path)
+    try:
+        frame = pl.read_parquet(path, columns=["rank", "ties"])
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"{path}: a rank ledger is needed ({reason}): run the study again"
+        ) from error
+    return Ledger(frame["rank"].to_numpy(), frame["ties"].to_numpy())
+
+
+def write_split_ledger(path: Path, split: Split) -> None:
+    """Write what slices need to know of each test target: training count, history length, seen."""
+    test = split.test
+    counts = split.train.item_counts(split.num_items)
+    columns = {
+        "target_train_count": counts[test.targets].astype(np.int32),
+        "history_length": (test.ends - test.starts).astype(np.int32),
+        "target_in_history": test.target_in_history,
+    }
+    _write_parquet(path, pl.DataFrame(columns))
+
+
+def write_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a run's record, atomically: its presence says that the run is finished."""
+    size = len(json.dumps(record))
+    if size > MAX_RECORD_BYTES:
+        raise AssertionError(f"a record holds at most {MAX_RECORD_BYTES} bytes; this has {size}")
+    write_json(path, record)
+
+
+def summarize(ledger: Ledger, metrics: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return mean and 95% interval over users (these trained models on new users) of each metric."""
+    summary = {}
+    for name in metrics:
+        interval = bootstrap_mean(metric(ledger, name), seed=0)
+        summary[name] = {
+            "mean": interval.mean,
+            "low": interval.low,
+            "high": interval.high,
+            "num_users": len(ledger),
+        }
+    return summary
+
+
+def read_records(folder: str | PathLike[str]) -> list[dict[str, Any]]:
+    """Read every record of a folder, in the order of the file names.
+
+    Raises:
+        DataError: If there is none, or a file is no record of this version.
+    """
+    folder = Path(folder)
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        raise DataError(
+            f"{folder}: a folder with run records is needed; it holds none: `tcf run` first"
+        )
+    return [_read_record(path) for path in paths]
+
+
+def read_table(folder: str | PathLike[str]) -> pl.DataFrame:
+    """Return one row a run and metric, read from the records alone.
+
+    Returns:
+        Columns dataset, backbone (null for popularity), arm, kind, family, parameters,
+        parameters_without_embeddings, seed, metric, value, low, high, num_users, epochs,
+        hit_epoch_limit, fingerprint.
+
+    Raises:
+        DataError: If two records are of one cell, such as an old and a new version of a run.
+    """
+    rows = []
+    cells: dict[tuple, str] = {}
+    for record in read_records(folder):
+        config, history = record["config"], record["history"] or {}
+        arm, backbone = config["arm"], (config["backbone"] or {}).get("name")
+        cell = (config["dataset"], backbone, arm["name"], config["seed"])
+        if cell in cells:
+            raise DataError(
+                f"{folder}: one record for each of data set, backbone, arm and seed; {cell} has "
+                f"two, {cells[cell][:12]} and {record['fingerprint'][:12]}: remove the outdated one"
+            )
+        cells[cell] = record["fingerprint"]
+        parameters = (record["vectors"] or {}).get("parameters") or {}
+        for name, value in record["metrics"].items():
+            rows.append(
+                {
+                    "dataset": config["dataset"],
+                    "backbone": backbone,
+                    "arm": arm["name"],
+                    "kind": arm["kind"],
+                    "family": arm["family"],
+                    "parameters": parameters.get("total"),
+                    "parameters_without_embeddings": parameters.get("without_embeddings"),
+                    "seed": config["seed"],
+                    "metric": name,
+                    "value": value["mean"],
+                    "low": value["low"],
+                    "high": value["high"],
+                    "num_users": value["num_users"],
+                    "epochs": len(history.get("epochs", [])),
+                    "hit_epoch_limit": bool(history.get("hit_epoch_limit", False)),
+                    "fingerprint": record["fingerprint"],
+                }
+            )
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(
+            f"{path}: a run record must be JSON: {error}: remove it and run again"
+        ) from error
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        found = record.get("schema") if isinstance(record, dict) else type(record).__name__
+        raise DataError(f"{path}: a run record of schema {SCHEMA} is needed; found {found}")
+    return record
+
+
+def _write_parquet(path: Path, frame: pl.DataFrame) -> None:
+    with atomic_write(path) as temporary:
+        frame.write_parquet(temporary, compression="zstd", compression_level=19)

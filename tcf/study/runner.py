@@ -1,0 +1,264 @@
+"""run_study(): plan, skip what is finished, run the rest, leave a record and a ledger of each."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from tcf.data.filter import FilterReport, filter_interactions
+from tcf.data.split import Split, leave_one_out
+from tcf.encode.embeddings import Embeddings
+from tcf.encode.items import encode_catalog
+from tcf.encode.location import cache_folder
+from tcf.evaluate.ranking import rank_targets
+from tcf.model.backbones import BACKBONES
+from tcf.model.popularity import Popularity
+from tcf.model.recommender import Recommender
+from tcf.model.towers import FrozenTextTower, IdTower
+from tcf.study.config import NUMBERS, RunConfig, Study, fingerprint
+from tcf.study.executors import run_all
+from tcf.study.provenance import peak_bytes, provenance, training_flops
+from tcf.study.records import (
+    SCHEMA,
+    record_path,
+    split_path,
+    summarize,
+    write_ledger,
+    write_record,
+    write_split_ledger,
+)
+from tcf.train import History, fit
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a study's runs: how many were found, made, and left to another process."""
+
+    num_found: int
+    num_made: int
+    num_elsewhere: int
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What every run of a study needs to know."""
+
+    split: Split
+    metrics: tuple[str, ...]
+    records: Path
+    claims: Path
+    data: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+
+
+def run_study(
+    study: Study,
+    *,
+    records: Path,
+    data: Path | None = None,
+    cache: str | os.PathLike[str] = "auto",
+    num_workers: int | None = None,
+    say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
+) -> Outcome:
+    """Run what is not finished yet; each run leaves a record and a rank ledger in ``records``.
+
+    A run is finished when its record is there; its fingerprint names the file. Each run uses one
+    thread, so that its bytes do not depend on how many run beside it. Killed at any moment, the
+    next call carries on; two processes on one folder share the work.
+
+    Args:
+        study: What to run.
+        records: Folder for records and ledgers.
+        data: Handed to ``study.load``.
+        cache: As in `encode_items`; also holds what ``study.encoders`` makes.
+        num_workers: Worker processes; default one a core.
+        say: Takes a line of progress.
+
+    Raises:
+        RuntimeError: After all other runs have ended, if one failed; the first is its cause.
+    """
+    records = Path(records)
+    folder = cache_folder(cache)
+    split, report = load_split(study, data)
+    say(f"{study.name}: {report}")
+    embeddings = encode_arms(study, split, cache=folder)
+    finished, todo = [], []
+    for config in study.runs:
+        vectors = embeddings.get(config.arm.name)
+        key = fingerprint(config, split=split.checksum, vectors=vectors.key if vectors else None)
+        done = record_path(records, config, fingerprint=key).exists()
+        (finished if done else todo).append((config, key, vectors))
+    say(f"{study.name}: {len(finished)} runs found, {len(todo)} to make")
+    if not split_path(records, split.checksum).exists():
+        write_split_ledger(split_path(records, split.checksum), split)
+    settings = _Settings(
+        split=split,
+        metrics=study.metrics,
+        records=records,
+        claims=folder / "claims",
+        data={"checksum": split.checksum, **report.as_dict()},
+        provenance=provenance(),
+    )
+    if num_workers is None:
+        num_workers = 1 if torch.cuda.is_available() else os.cpu_count() or 1
+    num_workers = max(1, min(num_workers, len(todo)))
+    made, failures = 0, []
+    began = time.monotonic()
+    for (config, _, _), result in run_all(
+        run_one, todo, shared=(settings,), num_workers=num_workers
+    ):
+        if isinstance(result, Exception):
+            failures.append((config, result))
+            say(f"{config.name}: failed: {result}")
+            continue
+        made += result is not None
+        left = (time.monotonic() - began) / max(made, 1) * (len(todo) - made)
+        say(
+            f"{config.name}: {result or 'in another process'} [{made}/{len(todo)}, {left:.0f} s left]"
+        )
+    if failures:
+        raise RuntimeError(
+            f"{len(failures)} of {len(todo)} runs failed, the first {failures[0][0].name}: "
+            f"{failures[0][1]}"
+        ) from failures[0][1]
+    return Outcome(len(finished), made, len(todo) - made)
+
+
+def load_split(study: Study, data: Path | None) -> tuple[Split, FilterReport]:
+    """Load, filter and split a study's data."""
+    catalog, interactions = study.load(data)
+    catalog, interactions, report = filter_interactions(
+        catalog, interactions, min_interactions=study.min_interactions, last=study.last
+    )
+    return leave_one_out(catalog, interactions), report
+
+
+def encode_arms(study: Study, split: Split, *, cache: Path) -> dict[str, Embeddings]:
+    """Return the item vectors of each arm with text, made or found, by the arm's name."""
+    arms = {config.arm.name: config.arm for config in study.runs if config.arm.encoder}
+    names = sorted({arm.encoder for arm in arms.values() if arm.encoder})
+    known = study.encoders(names, split.catalog, cache) if study.encoders and names else {}
+    embeddings = {}
+    for name, arm in arms.items():
+        encoder = known.get(arm.encoder or "", arm.encoder)
+        made = encode_catalog(split.catalog, encoder=encoder, cache=cache, **arm.encoding())
+        embeddings[name] = replace(made, manifest={**made.manifest, "name": arm.encoder})
+    return embeddings
+
+
+def build(config: RunConfig, split: Split, embeddings: Embeddings | None) -> Recommender:
+    """Return the untrained recommender of a run."""
+    if embeddings is None:
+        tower = IdTower(split.num_items, dim=config.dim)
+    else:
+        tower = FrozenTextTower(
+            embeddings, split.catalog, dim=config.dim, **config.projector.model_dump()
+        )
+    if config.backbone is None:
+        raise ValueError(f"{config.name} has no backbone, so there is no model to build")
+    settings = config.backbone.model_dump(exclude={"name"})
+    if config.backbone.name == "DSSM":
+        settings["num_users"] = split.num_users
+    backbone = BACKBONES[config.backbone.name](dim=config.dim, **settings)
+    return Recommender(tower, backbone, seed=config.seed)
+
+
+def run_one(
+    config: RunConfig, key: str, embeddings: Embeddings | None, settings: _Settings
+) -> str | None:
+    """Make one run and write its ledger, then its record; None if another process has it."""
+    path = record_path(settings.records, config, fingerprint=key)
+    settings.claims.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(settings.claims / f"{key}.lock", blocking=False):
+            if path.exists():
+                return None
+            return _run_claimed(config, key, embeddings, settings, path)
+    except Timeout:
+        return None
+
+
+def _run_claimed(
+    config: RunConfig, key: str, embeddings: Embeddings | None, settings: _Settings, path: Path
+) -> str:
+    split, num_threads = settings.split, torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        began = time.perf_counter()
+        history, parameters, flops, device = None, {}, 0, torch.device("cpu")
+        model = Popularity(split)
+        if config.backbone is not None:
+            model = build(config, split, embeddings)
+            device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            model.to(device)
+            parameters = model.num_parameters()
+            history = fit(model, split, config.train, seed=config.seed, progress=False)
+            flops = training_flops(model, split, config.train) * len(history.epochs)
+        trained = time.perf_counter()
+        ledger = rank_targets(model, split.test)
+        ended = time.perf_counter()
+    finally:
+        torch.set_num_threads(num_threads)
+    metrics = summarize(ledger, settings.metrics)
+    write_ledger(path.with_suffix(".parquet"), ledger)
+    write_record(
+        path,
+        {
+            "schema": SCHEMA,
+            "fingerprint": key,
+            "numbers": NUMBERS,
+            "config": config.model_dump(mode="json"),
+            "data": settings.data,
+            "vectors": _vectors(embeddings),
+            "parameters": parameters,
+            "compute": {
+                "device": device.type,
+                "num_threads": 1,
+                "train_flops": flops,
+                "train_seconds": round(trained - began, 2),
+                "test_seconds": round(ended - trained, 2),
+                "peak_process_bytes": peak_bytes(),
+            },
+            "history": _history(history),
+            "metrics": metrics,
+            "target_in_history": int(split.test.target_in_history.sum()),
+            "provenance": {**settings.provenance, "seed": config.seed},
+        },
+    )
+    first = settings.metrics[0]
+    return f"{first} {metrics[first]['mean']:.4f} in {ended - began:.0f} s"
+
+
+def _vectors(embeddings: Embeddings | None) -> dict[str, Any] | None:
+    if embeddings is None:
+        return None
+    return {
+        "key": embeddings.key,
+        "encoder": embeddings.manifest["name"],
+        "width": embeddings.vectors.shape[1],
+        "parameters": embeddings.manifest["parameters"],
+    }
+
+
+def _history(history: History | None) -> dict[str, Any] | None:
+    if history is None:
+        return None
+    return {
+        "best_epoch": history.best_epoch,
+        "hit_epoch_limit": history.hit_epoch_limit,
+        "epochs": [
+            {
+                "loss": round(epoch.loss, 6),
+                "validation": round(epoch.validation, 6),
+                "train_seconds": round(epoch.train_seconds, 2),
+                "evaluate_seconds": round(epoch.evaluate_seconds, 2),
+            }
+            for epoch in history.epochs
+        ],
+    }
