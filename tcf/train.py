@@ -132,7 +132,9 @@ class _Optimizer:
         lr, weight_decay = config.learning_rate, config.weight_decay
         self.rows = RowAdamW(tables, lr=lr, weight_decay=weight_decay)
         self.dense = (
-            torch.optim.AdamW(dense, lr=lr, weight_decay=weight_decay, fused=True) if dense else None
+            torch.optim.AdamW(dense, lr=lr, weight_decay=weight_decay, fused=True)
+            if dense
+            else None
         )
         self._of_users = [table is getattr(model.backbone, "table", None) for table in tables]
 
