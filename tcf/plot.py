@@ -113,7 +113,7 @@ def scaling_plot(
 
 
 def _in_every_panel(table: pl.DataFrame) -> pl.DataFrame:
-    """Give a run without a backbone, such as popularity, a row for each backbone of its data set."""
+    """Give a run without a backbone, such as popularity, a row for each of its data set's."""
     if not {"dataset", "backbone"} <= set(table.columns):
         return table
     with_one = table.filter(pl.col("backbone").is_not_null())

@@ -108,7 +108,7 @@ def train_ladder(
 
 
 def num_parameters(size: Size) -> int:
-    """Return the parameters of a shape without its embeddings, from the model on the meta device."""
+    """Return the parameters of a shape without its embeddings, counted on the meta device."""
     with torch.device("meta"):
         model = _model(size, vocab_size=8)
     tables = sum(
@@ -121,7 +121,7 @@ def num_parameters(size: Size) -> int:
 
 
 def train_tokenizer(texts: Sequence[str], *, vocab_size: int) -> Tokenizer:
-    """Return a byte-level BPE tokenizer of these texts that puts ``<s>`` before each, as OPT's does."""
+    """Return a byte-level BPE tokenizer of these texts; ``<s>`` stands before each, as in OPT."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.ByteLevel()
