@@ -266,9 +266,9 @@ def _handles(data: pl.DataFrame, looks: _Looks) -> list[Any]:
 
 def _note(data: pl.DataFrame) -> str:
     """What the intervals cover, in words."""
-    parts, both = [], "variance between seeds / seeds + variance over users, Student's t"
+    parts, both = [], "seeds by Student's t and users by the bootstrap, added in quadrature"
     one = "bootstrap over users; another seed may well fall outside"
-    for about, how in ((NEW_SEEDS, f"{both}: at least 95%"), (NEW_USERS, one)):
+    for about, how in ((NEW_SEEDS, both), (NEW_USERS, one)):
         if len(means := data.filter(mark="mean", interval_about=about)):
             counts = [means[name].unique().sort() for name in ("num_seeds", "num_users")]
             seeds, users = (" or ".join(f"{count:,}" for count in some) for some in counts)
