@@ -113,13 +113,13 @@ def test_the_interval_over_seeds_covers_exactly_where_seeds_are_all_that_varies(
 
 
 @pytest.mark.parametrize(("seed_deviation", "user_deviation"), [(0.01, 0.01), (0.001, 0.01)])
-def test_the_interval_over_seeds_covers_at_least_its_level_where_users_vary_too(
+def test_the_interval_over_seeds_covers_about_its_level_where_users_vary_too(
     seed_deviation, user_deviation
 ):
     coverage = simulated_coverage(
         seed_deviation=seed_deviation, user_deviation=user_deviation, num_seeds=3
     )
-    assert coverage >= 0.95
+    assert 0.935 <= coverage <= 0.985
 
 
 def test_the_interval_over_seeds_is_students_where_users_do_not_vary():
