@@ -26,7 +26,7 @@ EXCLUDED = -1e4  # what stands in the logits of a column that must not count
 
 
 class WitnessSASRec(nn.Module):
-    """SASRec over an item-ID table, as published: two post-norm blocks, two heads, ReLU of width 4D.
+    """SASRec over an item-ID table, as published: two post-norm blocks, two heads, ReLU, 4D.
 
     Args:
         num_items: Items in the catalogue; row 0 is padding, so the table has one row more.
@@ -48,7 +48,7 @@ class WitnessSASRec(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, inputs: Tensor, present: Tensor) -> Tensor:
-        """User vectors ``(B, L, D)`` from item vectors ``(B, L, D)``; ``present`` ``(B, L)`` is False at padding."""
+        """User vectors ``(B, L, D)`` from item vectors; ``present`` ``(B, L)``: not padding."""
         length = inputs.shape[1]
         positions = torch.arange(length).expand(len(inputs), length)
         states = self.dropout(self.norm(inputs + self.position_table(positions)))
@@ -83,7 +83,7 @@ class _Block(nn.Module):
         mixed = self.dropout(weights.softmax(-1)) @ values
         attended = self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))
         states = self.attention_norm(states + attended)
-        fed = self.down(self.dropout(functional.relu(self.up(states))))
+        fed = self.down(functional.relu(self.up(states)))
         return self.feed_norm(states + self.dropout(fed))
 
 
@@ -132,21 +132,21 @@ def witness_loss(
     batch, length, dim = user_vectors.shape
     columns = item_rows.flatten()  # (B * (L + 1),)
     logits = user_vectors.reshape(-1, dim) @ item_vectors.reshape(-1, dim).t()
-    logits = logits - log_popularity[columns]
+    logits -= log_popularity[columns]
     own = torch.arange(length)
     left_out = (columns == 0).repeat(batch, length, 1)  # (B, L, B * (L + 1))
     for user in range(batch):
         seen = (item_rows[user][:, None] == columns[None, :]).any(0)  # of (L + 1, B * (L + 1))
         left_out[user] |= seen
         left_out[user, own, user * (length + 1) + own + 1] = False
-    logits = logits.masked_fill(left_out.view(batch * length, -1), EXCLUDED)
+    logits.masked_fill_(left_out.view(batch * length, -1), EXCLUDED)
     targets = (torch.arange(batch)[:, None] * (length + 1) + own + 1).flatten()
     valid = torch.where(mask.flatten() != 0)[0]
     return functional.cross_entropy(logits[valid], targets[valid])
 
 
 def witness_log_popularity(histories: Sequence[np.ndarray], *, num_items: int) -> Tensor:
-    """Log share ``(num_items + 1,)`` of each item in the training interactions; 0 where it has none."""
+    """Log share ``(num_items + 1,)`` of each item in the training data; 0 where it has none."""
     counts = np.bincount(np.concatenate(list(histories)), minlength=num_items + 1)
     shares = np.where(counts > 0, counts, counts.sum()) / counts.sum()
     return torch.from_numpy(np.log(shares)).float()
@@ -199,7 +199,7 @@ def witness_epoch(
 def witness_vectors(
     model: WitnessSASRec, histories: Sequence[np.ndarray], *, batch_size: int = 64
 ) -> tuple[Tensor, Tensor]:
-    """Encode in batches: user vectors ``(num_users, D)`` and item vectors ``(num_items + 1, D)``."""
+    """Encode in batches: user vectors ``(num_users, D)``, item vectors ``(num_items + 1, D)``."""
     model.eval()
     table = torch.cat(
         [
@@ -234,7 +234,7 @@ def witness_ranks(
     """
     num_items = len(item_vectors) - 1
     columns = item_vectors.t()
-    places = torch.arange(1, num_items + 1)
+    places = torch.arange(1, num_items + 1, dtype=torch.float32)  # exact up to 2^24
     hits, gains, ranks = [], [], []
     for user, target in enumerate(targets):
         scores = user_vectors[user] @ columns
@@ -244,7 +244,7 @@ def witness_ranks(
         labels = torch.zeros(num_items)
         labels[target - 1] = 1.0
         order = torch.argsort(scores[1:], descending=True)
-        rank = int((labels[order] * places).sum())
+        rank = int((torch.take(labels, order) * places).sum())
         ranks.append(rank)
         hits.append(float(rank <= 10))
         gains.append(float(1 / np.log2(rank + 1)) if rank <= 10 else 0.0)
@@ -252,7 +252,7 @@ def witness_ranks(
 
 
 def witness_read(folder: str | Path) -> tuple[list[np.ndarray], int]:
-    """Read ``folder/interactions.tsv.gz``: the last 23 rows of each user with at least 5, and ``num_items``."""
+    """Last 23 rows of each user with at least 5, from ``interactions.tsv.gz``; ``num_items``."""
     import polars as pl
 
     table = (

@@ -32,7 +32,7 @@ RecordsArgument = Annotated[Path, typer.Argument(help="Folder with run records."
 def encode(
     items: Annotated[Path, typer.Argument(help="Items file: TSV, CSV (.gz too) or Parquet.")],
     encoder: Annotated[str, typer.Option(help="Hub name, local folder, or a name like tfidf-svd.")],
-    out: Annotated[Path, typer.Option(help="Where the vectors go: .npy or .safetensors.")],
+    out: Annotated[Path, typer.Option(help="A .safetensors file: vectors, item ids, manifest.")],
     text: Annotated[str, typer.Option(help="Template of an item's text.")] = "{title}",
     pooling: Annotated[str | None, typer.Option(help="mean, last_token or first_token.")] = None,
     layer: Annotated[int, typer.Option(help="0: embedding output, k: block k, -1: last.")] = -1,
@@ -45,10 +45,12 @@ def encode(
     """Turn the texts of an items file into vectors with an encoder."""
     with _errors():
         from tcf.data.formats import read_items
-        from tcf.encode.embeddings import check_suffix
         from tcf.encode.items import encode_catalog
 
-        check_suffix(out)
+        if out.suffix != ".safetensors":
+            raise ValueError(
+                f"vectors with their item ids are written to a .safetensors file; got {str(out)!r}"
+            )
         embeddings = encode_catalog(
             read_items(items, text=text),
             encoder=encoder,
@@ -127,13 +129,17 @@ def plot(
 ) -> None:
     """Draw metric against encoder parameters, beside the ID baseline and popularity."""
     with _errors():
+        import polars as pl
+
         from tcf.plot import scaling_plot
         from tcf.study.records import read_table
 
-        counted = "parameters_without_embeddings" if without_embeddings else "parameters"
-        for path in scaling_plot(
-            read_table(records), metric=metric, title=title, parameters=counted
-        ).save(out):
+        frame, counted = read_table(records), "encoder parameters used, embeddings included"
+        if without_embeddings:
+            counted = "encoder parameters used, embeddings left out"
+            frame = frame.with_columns(parameters=pl.col("parameters_without_embeddings"))
+        drawing = scaling_plot(frame, metric=metric, title=title, x_label=counted)
+        for path in drawing.save(out):
             typer.echo(path)
 
 
@@ -167,7 +173,8 @@ def _print_table(folder: Path, metrics: list[str] | tuple[str, ...]) -> None:
     shown = Table(*frame.columns, title=f"mean over seeds ± standard deviation: {folder}")
     for row in frame.iter_rows():
         shown.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console().print(shown)
+    console = Console()
+    console.print(shown, width=None if console.is_terminal else 160)
 
 
 def summary(frame: "pl.DataFrame", metrics: list[str] | tuple[str, ...]) -> "pl.DataFrame":
@@ -183,6 +190,7 @@ def summary(frame: "pl.DataFrame", metrics: list[str] | tuple[str, ...]) -> "pl.
         if name not in have:
             raise ValueError(f"metric must be one of {', '.join(sorted(have))}; got {name!r}")
     cell = ["dataset", "backbone", "arm", "parameters"]
+    frame = frame.with_columns(pl.col("parameters").map_elements(_count, pl.String))
 
     def of(name: str) -> Any:
         value = pl.col("value").filter(pl.col("metric") == name)
@@ -197,6 +205,14 @@ def summary(frame: "pl.DataFrame", metrics: list[str] | tuple[str, ...]) -> "pl.
         .alias("at epoch limit"),
         *map(of, metrics),
     )
+
+
+def _count(number: int) -> str:
+    """1234567 -> "1.23M"."""
+    for unit, size in (("B", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return str(number)
 
 
 @contextmanager

@@ -52,7 +52,7 @@ class RowAdamW:
 
     @torch.no_grad()
     def refresh(self, table: int, rows: Tensor) -> None:
-        """Bring distinct rows of a table up to the present step; the next `step` updates these rows.
+        """Bring rows of a table up to the present step; the next `step` updates the same ones.
 
         Args:
             table: Index among the tables.

@@ -129,9 +129,13 @@ class _Optimizer:
         tables = [m for m in model.modules() if isinstance(m, nn.Embedding) and m.sparse]
         inside = {id(table.weight) for table in tables}
         dense = [p for p in model.parameters() if p.requires_grad and id(p) not in inside]
-        settings = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
-        self.rows = RowAdamW(tables, **settings)
-        self.dense = torch.optim.AdamW(dense, fused=True, **settings) if dense else None
+        lr, weight_decay = config.learning_rate, config.weight_decay
+        self.rows = RowAdamW(tables, lr=lr, weight_decay=weight_decay)
+        self.dense = (
+            torch.optim.AdamW(dense, lr=lr, weight_decay=weight_decay, fused=True)
+            if dense
+            else None
+        )
         self._of_users = [table is getattr(model.backbone, "table", None) for table in tables]
 
     def refresh(self, batch: Batch) -> None:

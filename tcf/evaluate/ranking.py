@@ -84,7 +84,7 @@ def count_ranks(users: Tensor, items: Tensor, targets: Targets) -> Ledger:
     return Ledger((greater + 1).to(torch.int32).cpu().numpy(), ties.to(torch.int32).cpu().numpy())
 
 
-Compare = Callable[[Tensor, Tensor], Tensor]
+Compare = Callable[..., Tensor]  # torch.gt or torch.ge
 
 
 def _count(compare: Compare, scores: Tensor, own: Tensor) -> Tensor:

@@ -48,7 +48,9 @@ class Dropout(nn.Module):
 
 def linear(num_inputs: int, num_outputs: int, *, bias: bool = True) -> nn.Linear:
     """Return a linear layer of zeros, to be initialised by `xavier_normal_`."""
-    return _zeroed(nn.utils.skip_init(nn.Linear, num_inputs, num_outputs, bias=bias))
+    with torch.device("meta"):  # nothing is drawn there
+        layer = nn.Linear(num_inputs, num_outputs, bias=bias)
+    return _zeroed(layer)
 
 
 def embedding(num_rows: int, dim: int, *, sparse: bool = False) -> nn.Embedding:
@@ -56,7 +58,9 @@ def embedding(num_rows: int, dim: int, *, sparse: bool = False) -> nn.Embedding:
 
     A sparse one hands its optimiser the gradient of the rows it looked up and no other.
     """
-    return _zeroed(nn.utils.skip_init(nn.Embedding, num_rows, dim, sparse=sparse))
+    with torch.device("meta"):
+        layer = nn.Embedding(num_rows, dim, sparse=sparse)
+    return _zeroed(layer)
 
 
 def mlp(
@@ -89,7 +93,8 @@ def xavier_normal_(module: nn.Module, *, generator: torch.Generator) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-def _zeroed(module: Layer) -> Layer:
-    for parameter in module.parameters():
+def _zeroed(layer: Layer) -> Layer:
+    layer = layer.to_empty(device="cpu")
+    for parameter in layer.parameters():
         nn.init.zeros_(parameter)
-    return module
+    return layer

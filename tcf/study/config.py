@@ -29,7 +29,7 @@ class Arm(_Config):
     Attributes:
         name: Shown in tables and plots.
         kind: ``"model"`` a language model, ``"random"`` one with random weights, ``"static"`` text
-            vectors without a model, ``"id"`` a learned table, ``"popularity"`` no model at all.
+            vectors without a model, ``"id"`` a learned table, ``"popularity"`` no model.
         family: Arms of one family are joined by a line.
         encoder: As in `encode_items`, or a name that the study resolves; never a path.
         layer, pooling, max_tokens, prompt, dtype: As in `encode_items`.
@@ -50,7 +50,7 @@ class Arm(_Config):
         if self.has_text != (self.encoder is not None):
             raise ValueError(
                 f"arm {self.name!r} of kind {self.kind!r} "
-                f"{'needs an encoder' if self.has_text else 'takes no encoder'}; got {self.encoder!r}"
+                f"{'needs an' if self.has_text else 'takes no'} encoder; got {self.encoder!r}"
             )
         return self
 

@@ -78,7 +78,7 @@ def write_record(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def summarize(ledger: Ledger, metrics: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Return mean and 95% interval over users (these trained models on new users) of each metric."""
+    """Return the mean of each metric with its 95% interval over users (new users, same models)."""
     summary = {}
     for name in metrics:
         interval = bootstrap_mean(metric(ledger, name), seed=0)

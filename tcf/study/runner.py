@@ -85,6 +85,8 @@ def run_study(
     """
     records = Path(records)
     folder = cache_folder(cache)
+    if folder is None:
+        raise ValueError("a study keeps its vectors: cache must be 'auto' or a folder; got None")
     split, report = load_split(study, data)
     say(f"{study.name}: {report}")
     embeddings = encode_arms(study, split, cache=folder)
@@ -119,9 +121,8 @@ def run_study(
             continue
         made += result is not None
         left = (time.monotonic() - began) / max(made, 1) * (len(todo) - made)
-        say(
-            f"{config.name}: {result or 'in another process'} [{made}/{len(todo)}, {left:.0f} s left]"
-        )
+        what = result or "in another process"
+        say(f"{config.name}: {what} [{made}/{len(todo)}, {left:.0f} s left]")
     if failures:
         raise RuntimeError(
             f"{len(failures)} of {len(todo)} runs failed, the first {failures[0][0].name}: "

@@ -90,7 +90,7 @@ def test_the_variance_of_an_interval_is_the_squared_standard_error():
 
 
 def simulated_coverage(*, seed_deviation: float, user_deviation: float, num_seeds: int) -> float:
-    """Share of 2,000 studies whose interval holds the truth; all seeds of a study meet the same users."""
+    """Share of 2,000 studies that hold the truth; all seeds of a study meet the same users."""
     rng = np.random.default_rng(0)
     covered = 0
     for _ in range(2000):
