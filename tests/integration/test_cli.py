@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tcf import cli
+from tcf._util import write_json
 from tcf.encode.embeddings import Embeddings
 
 STUDY = str(Path(__file__).parents[1] / "tiny_study.py")
@@ -98,12 +99,30 @@ def test_summary_is_mean_and_deviation_over_seeds():
     ]
 
 
-def test_plot_writes_the_figure_and_its_numbers(records: Path, tmp_path: Path):
-    done = tcf("plot", records, "--out", tmp_path / "figure", "--title", "Blocks")
+def as_language_model(records: Path, folder: Path) -> Path:
+    """Copy the records, TF-IDF passed off as a language model of 1,000 and 400 parameters."""
+    for path in records.glob("*.json"):
+        record = json.loads(path.read_text())
+        if record["vectors"]:
+            record["config"]["arm"]["kind"] = "model"
+            record["vectors"]["parameters"] = {"total": 1000, "without_embeddings": 400}
+        write_json(folder / path.name, record)
+    return folder
+
+
+@pytest.mark.parametrize(("option", "parameters"), [([], 1000), (["--without-embeddings"], 400)])
+def test_plot_writes_the_figure_and_its_numbers(
+    records: Path, tmp_path: Path, option: list[str], parameters: int
+):
+    folder = as_language_model(records, tmp_path / "records")
+    out = tmp_path / "plots" / "figure"
+    done = tcf("plot", folder, "--out", out, "--title", "Blocks", *option)
     assert done.exit_code == 0, done.output
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["figure.csv", "figure.svg"]
-    assert "Blocks" in (tmp_path / "figure.svg").read_text()
-    assert str(tmp_path / "figure.svg") in done.stdout.replace("\n", "")
+    assert sorted(p.name for p in out.parent.iterdir()) == ["figure.csv", "figure.svg"]
+    assert "Blocks" in out.with_suffix(".svg").read_text()
+    assert str(out.with_suffix(".svg")) in done.stdout.replace("\n", "")
+    numbers = pl.read_csv(out.with_suffix(".csv"))
+    assert set(numbers["parameters"].drop_nulls()) == {parameters}
 
 
 def test_encode_writes_vectors_with_their_ids(tmp_path: Path):
@@ -154,9 +173,21 @@ class TestMistakes:
         assert list(tmp_path.iterdir()) == []
 
     def test_a_missing_items_file(self, tmp_path: Path):
-        out = tmp_path / "x.npy"
+        out = tmp_path / "x.safetensors"
         line = error_of(tcf("encode", tmp_path / "no.tsv", "--encoder", "tfidf-svd", "--out", out))
         assert line.endswith("no.tsv: a file is needed; there is none: check the path")
+
+    def test_vectors_go_to_a_file_that_can_hold_their_ids(self, tmp_path: Path):
+        items = tmp_path / "items.tsv"
+        items.write_text(ITEMS)
+        out = tmp_path / "x.npy"
+        line = error_of(tcf("encode", items, "--encoder", "tfidf-svd", "--out", out))
+        assert "written to a .safetensors file; got " in line
+        assert not out.exists()
+
+    def test_a_plot_without_a_language_model(self, records: Path, tmp_path: Path):
+        line = error_of(tcf("plot", records, "--out", tmp_path / "figure"))
+        assert "needs a run of kind model or random; found none" in line
 
     def test_the_microlens_study_asks_for_its_folder(self, tmp_path: Path):
         study = Path(__file__).parents[2] / "experiments" / "microlens" / "study.py"

@@ -188,8 +188,9 @@ from pathlib import Path
 from tcf.study.runner import run_study
 from tests.tiny_study import study
 folder = Path({folder!r})
+planned = study(max_epochs={max_epochs})
 outcome = run_study(
-    study(max_epochs={max_epochs}), records=folder / "records", cache=folder / "cache", num_workers=1
+    planned, records=folder / "records", cache=folder / "cache", num_workers=1
 )
 print(outcome.num_found, outcome.num_made, outcome.num_elsewhere)
 """
