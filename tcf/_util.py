@@ -56,9 +56,14 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def to_json(value: Any) -> str:
+    """Return indented JSON, as `write_json` writes it. A number that is not finite is refused."""
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write ``value`` as indented JSON, atomically. A number that is not finite is refused."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    text = to_json(value)
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

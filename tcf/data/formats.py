@@ -107,7 +107,10 @@ def read_microlens(folder: PathLike) -> tuple[Catalog, Interactions]:
     folder = Path(folder)
     pairs, titles = (_only(folder, pattern) for pattern in ("*_pairs.tsv", "*_titles.csv"))
     catalog = read_items(titles, id_column="item")
-    lines = pairs.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = pairs.read_text(encoding="utf-8").splitlines()
+    except UnicodeError as wrong:
+        raise DataError(f"{pairs}: the text must be UTF-8; {wrong}: convert the file") from wrong
     users, histories = [], []
     for number, line in enumerate(lines, 1):
         user, tab, items = line.partition("\t")
@@ -202,24 +205,21 @@ def _read_any(path: Path) -> pl.DataFrame:
     )
 
 
-def _fields(path: Path) -> csv.reader:  # type: ignore[valid-type]
-    opened = gzip.open if path.suffix == ".gz" else open
-    lines = opened(path, "rt", encoding="utf-8", newline="")
-    if ".tsv" in path.suffixes:
-        return csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    return csv.reader(lines)
-
-
 def _check_field_counts(path: Path) -> None:
     """Raise a DataError at the first line that has another number of fields than the header."""
-    reader = _fields(path)
-    header = next(reader)
-    for parts in reader:
-        if len(parts) != len(header):
-            raise DataError(
-                f"{path}:{reader.line_num}: a line needs the {len(header)} fields of the header "
-                f"({', '.join(header)}); got {len(parts)}: {str(parts)[:80]}"
-            )
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8", newline="") as lines:
+        tabs = ".tsv" in path.suffixes
+        reader = (
+            csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(lines)
+        )
+        header = next(reader)
+        for parts in reader:
+            if len(parts) != len(header):
+                raise DataError(
+                    f"{path}:{reader.line_num}: a line needs the {len(header)} fields of the "
+                    f"header ({', '.join(header)}); got {len(parts)}: {str(parts)[:80]}"
+                )
 
 
 def _explain(path: Path, error: Exception) -> NoReturn:

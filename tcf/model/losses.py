@@ -34,7 +34,8 @@ def in_batch_softmax(
 
     Source: Yi et al., RecSys 2019; masks of Li et al., arXiv 2305.11700.
     """
-    logits = torch.addmm(counts.log() - log_popularity, user_vectors, item_vectors.t())
+    log_counts = counts.to(user_vectors.dtype).log()  # integers alone would give float32
+    logits = torch.addmm(log_counts - log_popularity, user_vectors, item_vectors.t())
     logits = logits.masked_fill(excluded, torch.finfo(logits.dtype).min)
     own = (user_vectors * item_vectors[targets]).sum(1) - log_popularity[targets]
     logits = logits.scatter(1, targets[:, None], own[:, None])  # one copy of the target, no more

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from tcf._util import atomic_write, write_json
+from tcf._util import atomic_write, to_json, write_json
 from tcf.data.split import Split
 from tcf.errors import DataError
 from tcf.evaluate.ledger import Ledger
@@ -71,7 +71,7 @@ def write_split_ledger(path: Path, split: Split) -> None:
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:
     """Write a run's record, atomically: its presence says that the run is finished."""
-    size = len(json.dumps(record))
+    size = len(to_json(record).encode())
     if size > MAX_RECORD_BYTES:
         raise AssertionError(f"a record holds at most {MAX_RECORD_BYTES} bytes; this has {size}")
     write_json(path, record)

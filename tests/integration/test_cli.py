@@ -1,0 +1,211 @@
+"""The command line from end to end: run, table, plot, encode, and errors in one line."""
+
+import json
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner, Result
+
+from tcf import cli
+from tcf._util import write_json
+from tcf.encode.embeddings import Embeddings
+
+STUDY = str(Path(__file__).parents[1] / "tiny_study.py")
+ITEMS = 'item_id\ttitle\n1\ta blue dress\n2\ta red car\n3\ta # "red" dress\n'
+
+
+def tcf(*arguments: object) -> Result:
+    return CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+
+
+def error_of(result: Result) -> str:
+    """The one line that a mistake of the user gets."""
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    done = tcf(
+        "run", STUDY, "--records", folder / "records", "--cache", folder / "cache", "--workers", 1
+    )
+    assert done.exit_code == 0, done.output
+    assert (
+        f"tiny: 0 runs found, 5 made, 0 left to another process; records in {folder}"
+        in done.stdout.replace("\n", "")
+    )
+    return folder / "records"
+
+
+def test_a_dry_run_names_the_runs_and_makes_none(tmp_path: Path):
+    done = tcf("run", STUDY, "--records", tmp_path / "records", "--dry-run")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == [
+        "blocks/SASRec/ID/seed 0",
+        "blocks/SASRec/TF-IDF/seed 0",
+        "blocks/DSSM/ID/seed 0",
+        "blocks/DSSM/TF-IDF/seed 0",
+        "blocks/popularity/seed 0",
+        "tiny: 5 runs",
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_run_finds_everything(records: Path):
+    cache = records.parent / "cache"
+    done = tcf("run", STUDY, "--records", records, "--cache", cache, "--workers", 1)
+    assert done.exit_code == 0
+    assert "tiny: 5 runs found, 0 made, 0 left to another process" in done.stdout
+    assert "hr@10" in done.stdout
+
+
+def test_table_prints_a_line_for_each_cell(records: Path):
+    done = tcf("table", records, "--metric", "hr@10")
+    assert done.exit_code == 0
+    for arm in ("ID", "TF-IDF", "popularity"):
+        assert arm in done.stdout
+    assert "ndcg@10" not in done.stdout
+    (path,) = records.glob("blocks-popularity*.json")
+    mean = json.loads(path.read_text())["metrics"]["hr@10"]["mean"]
+    assert str(round(mean, 4)) in done.stdout
+
+
+def test_table_writes_every_row(records: Path, tmp_path: Path):
+    out = tmp_path / "new" / "table.csv"
+    assert tcf("table", records, "--out", out).exit_code == 0
+    frame = pl.read_csv(out)
+    assert len(frame) == 10
+    assert set(frame["metric"]) == {"hr@10", "ndcg@10"}
+
+
+def test_summary_is_mean_and_deviation_over_seeds():
+    cell = {"dataset": "d", "backbone": "SASRec", "arm": "ID", "parameters": None}
+    rows = [
+        {**cell, "seed": seed, "metric": "hr@10", "value": value, "hit_epoch_limit": seed == 1}
+        for seed, value in enumerate([0.1, 0.2, 0.3])
+    ]
+    alone = {**rows[0], "arm": "popularity", "value": 0.05}
+    frame = cli.summary(pl.DataFrame([*rows, alone]), ["hr@10"])
+    assert frame.columns[-3:] == ["seeds", "at epoch limit", "hr@10"]
+    assert frame.select("seeds", "at epoch limit", "hr@10").rows() == [
+        (3, "yes", "0.2 ± 0.1"),
+        (1, "", "0.05"),
+    ]
+
+
+def as_language_model(records: Path, folder: Path) -> Path:
+    """Copy the records, TF-IDF passed off as a language model of 1,000 and 400 parameters."""
+    for path in records.glob("*.json"):
+        record = json.loads(path.read_text())
+        if record["vectors"]:
+            record["config"]["arm"]["kind"] = "model"
+            record["vectors"]["parameters"] = {"total": 1000, "without_embeddings": 400}
+        write_json(folder / path.name, record)
+    return folder
+
+
+@pytest.mark.parametrize(("option", "parameters"), [([], 1000), (["--without-embeddings"], 400)])
+def test_plot_writes_the_figure_and_its_numbers(
+    records: Path, tmp_path: Path, option: list[str], parameters: int
+):
+    folder = as_language_model(records, tmp_path / "records")
+    out = tmp_path / "plots" / "figure"
+    done = tcf("plot", folder, "--out", out, "--title", "Blocks", *option)
+    assert done.exit_code == 0, done.output
+    assert sorted(p.name for p in out.parent.iterdir()) == ["figure.csv", "figure.svg"]
+    assert "Blocks" in out.with_suffix(".svg").read_text()
+    assert str(out.with_suffix(".svg")) in done.stdout.replace("\n", "")
+    numbers = pl.read_csv(out.with_suffix(".csv"))
+    assert set(numbers["parameters"].drop_nulls()) == {parameters}
+
+
+def test_encode_writes_vectors_with_their_ids(tmp_path: Path):
+    items = tmp_path / "items.tsv"
+    items.write_text(ITEMS)
+    out = tmp_path / "vectors.safetensors"
+    done = tcf("encode", items, "--encoder", "tfidf-svd", "--out", out, "--cache", tmp_path / "c")
+    assert done.exit_code == 0, done.output
+    assert f"{out}: 3 vectors of width 2" in done.stdout
+    assert Embeddings.load(out).item_ids == ("1", "2", "3")
+
+
+def test_help_names_the_commands():
+    done = tcf("--help")
+    assert done.exit_code == 0
+    for command in ("encode", "run", "table", "plot"):
+        assert re.search(rf"\b{command}\b", done.stdout)
+
+
+class TestMistakes:
+    def test_no_study_file(self, tmp_path: Path):
+        line = error_of(tcf("run", tmp_path / "none.py"))
+        assert line.endswith("none.py: a study file is needed; there is none: check the path")
+
+    @pytest.mark.parametrize("text", ["", "study = 3", "def study():\n    return 3"])
+    def test_a_file_without_a_study(self, tmp_path: Path, text: str):
+        path = tmp_path / "study.py"
+        path.write_text(text)
+        line = error_of(tcf("run", path, "--dry-run"))
+        assert f"{path}: a study file needs `def study() -> Study`; study() gave " in line
+
+    def test_a_bug_in_a_study_keeps_its_traceback(self, tmp_path: Path):
+        path = tmp_path / "study.py"
+        path.write_text("def study():\n    return 1 / 0")
+        assert isinstance(tcf("run", path).exception, ZeroDivisionError)
+
+    @pytest.mark.parametrize("command", ["table", "plot"])
+    def test_a_folder_without_records(self, tmp_path: Path, command: str):
+        out = ["--out", tmp_path / "figure"] if command == "plot" else []
+        line = error_of(tcf(command, tmp_path, *out))
+        assert "a folder with run records is needed; it holds none: `tcf run` first" in line
+
+    def test_an_unknown_metric(self, records: Path, tmp_path: Path):
+        message = "metric must be one of hr@10, ndcg@10; got 'hr@5'"
+        assert message in error_of(tcf("table", records, "--metric", "hr@5"))
+        line = error_of(tcf("plot", records, "--metric", "hr@5", "--out", tmp_path / "figure"))
+        assert "'hr@5'" in line
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_missing_items_file(self, tmp_path: Path):
+        out = tmp_path / "x.safetensors"
+        line = error_of(tcf("encode", tmp_path / "no.tsv", "--encoder", "tfidf-svd", "--out", out))
+        assert line.endswith("no.tsv: a file is needed; there is none: check the path")
+
+    def test_vectors_go_to_a_file_that_can_hold_their_ids(self, tmp_path: Path):
+        items = tmp_path / "items.tsv"
+        items.write_text(ITEMS)
+        out = tmp_path / "x.npy"
+        line = error_of(tcf("encode", items, "--encoder", "tfidf-svd", "--out", out))
+        assert "written to a .safetensors file; got " in line
+        assert not out.exists()
+
+    def test_a_plot_without_a_language_model(self, records: Path, tmp_path: Path):
+        line = error_of(tcf("plot", records, "--out", tmp_path / "figure"))
+        assert "needs a run of kind model or random; found none" in line
+
+    def test_the_microlens_study_asks_for_its_folder(self, tmp_path: Path):
+        study = Path(__file__).parents[2] / "experiments" / "microlens" / "study.py"
+        arguments = ("--records", tmp_path / "records", "--cache", tmp_path / "cache")
+        line = error_of(tcf("run", study, *arguments))
+        assert "name it with --data FOLDER" in line
+        line = error_of(tcf("run", study, "--data", tmp_path / "nowhere", *arguments))
+        assert "nowhere: a data folder is needed; there is none" in line
+
+    def test_runs_that_fail_say_why_in_a_line(self, tmp_path: Path, monkeypatch):
+        from tcf.study import runner
+
+        def diverge(*_arguments, **_settings):
+            raise ValueError("the training loss must stay finite")
+
+        monkeypatch.setattr(runner, "fit", diverge)
+        arguments = ("--records", tmp_path / "r", "--cache", tmp_path / "c", "--workers", 1)
+        done = tcf("run", STUDY, *arguments)
+        assert done.exit_code == 1
+        line = done.stderr.splitlines()[-1]
+        assert line.startswith("error: 4 of 5 runs failed, the first blocks/SASRec/ID/seed 0: the ")

@@ -1,0 +1,102 @@
+"""Real data where it is at hand: counts, quotes, and the two forms of MicroLens.
+
+`TCF_TEST_DATA` names the folder; without it, ``../shared/data`` beside the repository.
+"""
+
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tcf.data.catalog import Catalog, Interactions
+from tcf.data.filter import FilterReport, filter_interactions
+from tcf.data.formats import read_folder, read_items, read_microlens
+from tcf.data.split import leave_one_out
+from tcf.evaluate.metrics import metric
+from tcf.evaluate.ranking import rank_targets
+from tcf.model.popularity import Popularity
+
+REPOSITORY = Path(__file__).parents[2]
+DATA = Path(os.environ.get("TCF_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+def folder(*names: str) -> Path:
+    path = DATA.joinpath(*names)
+    if not path.is_dir():
+        pytest.skip(f"{path} is not at hand: set TCF_TEST_DATA to a folder that holds it")
+    return path
+
+
+@pytest.fixture(scope="module")
+def unrolled() -> tuple[Catalog, Interactions]:
+    return read_folder(folder("microlens-50k"))
+
+
+@pytest.fixture(scope="module")
+def kept(unrolled) -> tuple[Catalog, Interactions, FilterReport]:
+    return filter_interactions(*unrolled)
+
+
+def test_microlens_has_its_published_counts(unrolled):
+    catalog, taken = unrolled
+    assert (taken.num_users, catalog.num_items, taken.num_interactions) == (50_000, 19_220, 359_708)
+
+
+def test_the_published_protocol_keeps_what_it_kept_before(kept):
+    catalog, taken, report = kept
+    assert (taken.num_users, catalog.num_items, taken.num_interactions) == (50_000, 19_158, 352_494)
+    assert report.interactions_before == 359_708
+    assert str(report) == (
+        "kept 50,000 of 50,000 users, 19,158 of 19,220 items, 352,494 of 359,708 interactions"
+    )
+
+
+def test_the_published_and_the_unrolled_files_say_the_same(unrolled):
+    catalog, taken = unrolled
+    published_catalog, published = read_microlens(folder("formats", "microlens-50k"))
+    assert sorted(published_catalog.item_ids) == sorted(catalog.item_ids)
+    text_of = dict(zip(catalog.item_ids, catalog.texts, strict=True))
+    for item_id, text in zip(published_catalog.item_ids, published_catalog.texts, strict=True):
+        assert text.split() == text_of[item_id].split()  # the unrolled one squeezed its whitespace
+    assert sorted(published.user_ids) == sorted(taken.user_ids)
+    assert history_ids(published_catalog, published) == history_ids(catalog, taken)
+
+
+def history_ids(catalog: Catalog, taken: Interactions) -> dict[str, list[str]]:
+    ids = np.array(["", *catalog.item_ids], dtype=object)[taken.rows]
+    parts = np.split(ids, taken.offsets[1:-1])
+    return {user: part.tolist() for user, part in zip(taken.user_ids, parts, strict=True)}
+
+
+def test_titles_are_the_files_own_characters():
+    """Quotes and hash signs included: each line is a tab apart from its id, and nothing else."""
+    for name in ("microlens-50k", "online-retail", "ml-latest-small"):
+        path = folder(name) / "items.tsv.gz"
+        header, *lines = gzip.decompress(path.read_bytes()).decode("utf-8").splitlines()
+        place = header.split("\t").index("title")
+        titles = [line.split("\t")[place] for line in lines]
+        assert list(read_items(path).texts) == titles
+
+
+def test_online_retail_has_titles_with_quotes():
+    texts = read_items(folder("online-retail") / "items.tsv.gz").texts
+    quoted = [text for text in texts if '"' in text or "'" in text]
+    assert quoted
+    assert any(text.count('"') % 2 for text in texts)  # what a CSV reader would trip over
+
+
+@pytest.mark.parametrize("name", ["online-retail", "ml-latest-small"])
+def test_other_folders_become_splits(name: str):
+    catalog, taken, _ = filter_interactions(*read_folder(folder(name)))
+    split = leave_one_out(catalog, taken)
+    assert split.train.num_interactions + 2 * split.num_users == taken.num_interactions
+    assert split.train.rows.min() >= 1 and split.train.rows.max() <= split.num_items
+
+
+def test_popularity_finds_what_it_found_before(kept):
+    catalog, taken, _ = kept
+    split = leave_one_out(catalog, taken)
+    ledger = rank_targets(Popularity(split), split.test)
+    assert metric(ledger, "hr@10").mean() == pytest.approx(0.0029, abs=0.00005)

@@ -1,0 +1,53 @@
+"""Filtering: enough interactions, the last ones, and nothing nobody kept."""
+
+import numpy as np
+import pytest
+
+from tcf.data.filter import filter_interactions
+from tcf.errors import DataError
+from tests import worlds
+
+
+def test_users_are_counted_before_their_last_interactions_are_cut():
+    taken = worlds.interactions([[1, 2, 3, 4], [5, 6], [4, 4, 2]])
+    catalog, kept, report = filter_interactions(
+        worlds.catalog(7), taken, min_interactions=3, last=2
+    )
+    assert kept.user_ids == ("u0", "u2")
+    assert catalog.item_ids == ("i2", "i3", "i4")  # renumbered: 2 -> 1, 3 -> 2, 4 -> 3
+    assert catalog.texts == ("the item 2", "the item 3", "the item 4")
+    assert kept.rows.tolist() == [2, 3, 3, 1] and kept.rows.dtype == np.int32
+    assert kept.offsets.tolist() == [0, 2, 4]
+    assert report.as_dict() == {
+        "users_before": 3,
+        "users_after": 2,
+        "items_before": 7,
+        "items_after": 3,
+        "interactions_before": 9,
+        "interactions_after": 4,
+    }
+    assert str(report) == "kept 2 of 3 users, 3 of 7 items, 4 of 9 interactions"
+
+
+def test_last_none_keeps_whole_histories():
+    taken = worlds.interactions([[1, 2, 3] * 10])
+    _, kept, _ = filter_interactions(worlds.catalog(3), taken, last=None)
+    np.testing.assert_array_equal(kept.rows, taken.rows)
+
+
+def test_the_defaults_are_the_studys_5_and_23():
+    taken = worlds.interactions([[1] * 4, [2] * 5, [3] * 30])
+    _, kept, _ = filter_interactions(worlds.catalog(3), taken)
+    assert kept.counts().tolist() == [5, 23]
+
+
+@pytest.mark.parametrize("arguments", [{"min_interactions": 0}, {"last": 0}])
+def test_settings_below_1_are_refused(arguments: dict):
+    with pytest.raises(ValueError, match="min_interactions and last must be at least 1; got "):
+        filter_interactions(worlds.catalog(1), worlds.interactions([[1] * 9]), **arguments)
+
+
+def test_nobody_left_is_an_error():
+    message = "no user has min_interactions=5 or more; the longest history has 3"
+    with pytest.raises(DataError, match=message):
+        filter_interactions(worlds.catalog(1), worlds.interactions([[1] * 3, [1]]))

@@ -1,0 +1,65 @@
+"""Small data sets, some with an answer known beforehand."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tcf.data.catalog import Catalog, Interactions
+from tcf.data.split import Split, Targets, leave_one_out
+from tcf.encode.embeddings import Embeddings
+
+
+def catalog(num_items: int) -> Catalog:
+    """Items ``i1``, ``i2``, ..., each with a text of its own."""
+    numbers = range(1, num_items + 1)
+    return Catalog(tuple(f"i{n}" for n in numbers), tuple(f"the item {n}" for n in numbers))
+
+
+def interactions(histories: Sequence[Sequence[int]]) -> Interactions:
+    """Users ``u0``, ``u1``, ... with these rows, oldest first."""
+    return Interactions(
+        tuple(f"u{n}" for n in range(len(histories))),
+        np.array([row for history in histories for row in history], np.int32),
+        np.cumsum([0, *map(len, histories)]),
+    )
+
+
+def ranking_tasks(histories: Sequence[Sequence[int]], targets: Sequence[int]) -> Targets:
+    """One task a user: these rows are known, this one is to be found."""
+    offsets = np.cumsum([0, *map(len, histories)])
+    rows = np.array([row for history in histories for row in history], np.int32)
+    users = np.arange(len(targets))
+    return Targets(users, np.array(targets, np.int32), rows, offsets[:-1], offsets[1:])
+
+
+def random_split(*, num_users: int, num_items: int, seed: int, longest: int = 12) -> Split:
+    """Users of 3 to ``longest`` interactions, items drawn with repetition and skew."""
+    rng = np.random.default_rng(seed)
+    popularity = rng.permutation(1 / np.arange(1, num_items + 1))
+    histories = [
+        rng.choice(num_items, rng.integers(3, longest + 1), p=popularity / popularity.sum()) + 1
+        for _ in range(num_users)
+    ]
+    return leave_one_out(catalog(num_items), interactions(histories))
+
+
+def block_split(
+    *, num_blocks: int = 4, block: int = 15, num_users: int = 120, length: int = 9, seed: int = 0
+) -> Split:
+    """Users stay inside one block of items and take none twice: blocks are all there is to learn.
+
+    A model that knows the blocks finds every target in the top ``block - length + 1``; popularity
+    knows nothing.
+    """
+    rng = np.random.default_rng(seed)
+    histories = [
+        rng.permutation(block)[:length] + 1 + block * (user % num_blocks)
+        for user in range(num_users)
+    ]
+    return leave_one_out(catalog(num_blocks * block), interactions(histories))
+
+
+def embeddings(items: Catalog, vectors: np.ndarray) -> Embeddings:
+    """Vectors of a catalogue's items, in its order."""
+    manifest = {"name": "test", "parameters": {"total": 0, "without_embeddings": 0}}
+    return Embeddings(items.item_ids, vectors.astype(np.float32), manifest, "0" * 64)
