@@ -125,10 +125,9 @@ def _in_every_panel(table: pl.DataFrame) -> pl.DataFrame:
 def _checked(table: pl.DataFrame, metric: str) -> pl.DataFrame:
     """Return the rows of ``metric``, or say what is wrong with them."""
     missing = [x for x in (*_FILLED, "metric", "family", "parameters") if x not in table.columns]
-    if missing:
-        raise ValueError(f"a table of runs needs the columns {', '.join(missing)}; found none such")
-    if table.is_empty():
-        raise ValueError("a table of runs must hold at least one run; it is empty")
+    if missing or table.is_empty():
+        lack = f"the columns {', '.join(missing)}" if missing else "at least one run; it is empty"
+        raise ValueError(f"a table of runs needs {lack}")
     known = {name: name for name in table["metric"].drop_nulls().unique()}
     runs = table.filter(metric=lookup(known, metric, "metric"))
     value, low, high, kind = (pl.col(name) for name in (*_NUMBERS, "kind"))
@@ -211,8 +210,8 @@ def _figure(data: pl.DataFrame, axis: _ParameterAxis, *, title: str, x_label: st
     rows, columns = (backbones, datasets) if turned else (datasets, backbones)
     wide, tall = _LEFT + _WIDTH + _RIGHT, _TOP + _HEIGHT + _BOTTOM
     width, head = len(columns) * wide, 0.3 if title else 0.0
-    looks, note = _looks(data), textwrap.wrap(_note(data), int(width * 17))
-    handles = _handles(data, looks)
+    note = textwrap.wrap(_note(data), int(width * 17))
+    handles = _handles(data, looks := _looks(data))
     num_columns = min(int(width / 2.1), len(handles))
     foot = (len(note) + math.ceil(len(handles) / num_columns)) * _LINE + 0.25
     height = head + len(rows) * tall + foot
@@ -266,9 +265,9 @@ def _handles(data: pl.DataFrame, looks: _Looks) -> list[Any]:
 
 def _note(data: pl.DataFrame) -> str:
     """What the intervals cover, in words."""
-    parts, both = [], "variance between seeds / seeds + variance over users, Student's t"
+    parts, both = [], "seeds by Student's t and users by the bootstrap, added in quadrature"
     one = "bootstrap over users; another seed may well fall outside"
-    for about, how in ((NEW_SEEDS, f"{both}: at least 95%"), (NEW_USERS, one)):
+    for about, how in ((NEW_SEEDS, both), (NEW_USERS, one)):
         if len(means := data.filter(mark="mean", interval_about=about)):
             counts = [means[name].unique().sort() for name in ("num_seeds", "num_users")]
             seeds, users = (" or ".join(f"{count:,}" for count in some) for some in counts)
