@@ -97,7 +97,8 @@ def run(
             f"{planned.name}: {outcome.num_found} runs found, {outcome.num_made} made, "
             f"{outcome.num_elsewhere} left to another process; records in {folder}"
         )
-        _print_table(folder, planned.metrics[:2])
+        if any(folder.glob("*.json")):  # none yet if another process has all the runs
+            _print_table(folder, planned.metrics[:2])
 
 
 @app.command()

@@ -30,8 +30,8 @@ def read_items(path: PathLike, *, id_column: str = "item_id", text: str = "{titl
         DataError: If the file cannot be read so, a column is missing, an item has no text, or an
             id is there twice.
     """
-    columns = [name for _, name, _, _ in string.Formatter().parse(text) if name]
-    if not columns:
+    columns = [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
+    if not all(columns) or not columns:
         raise ValueError(f"text must name a column in braces, like '{{title}}'; got {text!r}")
     frame = _read_table(Path(path), [id_column, *columns], optional=columns)
     blank = frame.select(pl.all_horizontal(pl.col(columns).str.strip_chars() == "")).to_series()
@@ -182,7 +182,8 @@ def _read_table(
     if path.suffix != ".parquet" and any(frame.null_count().row(0)):
         _check_field_counts(path)
     required = [c for c in dict.fromkeys(columns) if c not in optional]
-    empty = frame.select(pl.any_horizontal(pl.col(required).is_null())).to_series()
+    blank = pl.col(required).fill_null("").str.strip_chars() == ""  # "" in a CSV is no null
+    empty = frame.select(pl.any_horizontal(blank)).to_series()
     if empty.any():
         row = empty.arg_true()[0]
         raise DataError(
@@ -208,18 +209,20 @@ def _read_any(path: Path) -> pl.DataFrame:
 def _check_field_counts(path: Path) -> None:
     """Raise a DataError at the first line that has another number of fields than the header."""
     opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8", newline="") as lines:
-        tabs = ".tsv" in path.suffixes
-        reader = (
-            csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(lines)
-        )
-        header = next(reader)
-        for parts in reader:
-            if len(parts) != len(header):
-                raise DataError(
-                    f"{path}:{reader.line_num}: a line needs the {len(header)} fields of the "
-                    f"header ({', '.join(header)}); got {len(parts)}: {str(parts)[:80]}"
-                )
+    limit = csv.field_size_limit(2**31 - 1)  # a text may be longer than the module's 131,072
+    try:
+        with opened(path, "rt", encoding="utf-8", newline="") as lines:
+            tabs = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if ".tsv" in path.suffixes else {}
+            reader = csv.reader(lines, **tabs)
+            header = next(reader)
+            for parts in reader:
+                if len(parts) != len(header):
+                    raise DataError(
+                        f"{path}:{reader.line_num}: a line needs the {len(header)} fields of the "
+                        f"header ({', '.join(header)}); got {len(parts)}: {str(parts)[:80]}"
+                    )
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _explain(path: Path, error: Exception) -> NoReturn:

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner, Result
 
 from tcf import cli
 from tcf._util import write_json
 from tcf.encode.embeddings import Embeddings
+from tcf.study.config import fingerprint
+from tcf.study.runner import load_split
+from tests import tiny_study
 
 STUDY = str(Path(__file__).parents[1] / "tiny_study.py")
 ITEMS = 'item_id\ttitle\n1\ta blue dress\n2\ta red car\n3\ta # "red" dress\n'
@@ -209,3 +213,21 @@ class TestMistakes:
         assert done.exit_code == 1
         line = done.stderr.splitlines()[-1]
         assert line.startswith("error: 4 of 5 runs failed, the first blocks/SASRec/ID/seed 0: the ")
+
+
+def test_a_run_that_another_process_has_leaves_no_table_to_print(tmp_path: Path):
+    study = tmp_path / "study.py"
+    study.write_text(
+        "from tests import tiny_study\n"
+        "def study():\n"
+        "    return tiny_study.study(arms=tiny_study.ARMS[2:])\n"
+    )
+    arguments = ("run", study, "--records", tmp_path / "r", "--cache", tmp_path / "c")
+    (config,) = tiny_study.study(arms=tiny_study.ARMS[2:]).runs
+    split = load_split(tiny_study.study(), None)[0]
+    key = fingerprint(config, split=split.checksum, vectors=None)
+    (tmp_path / "c" / "claims").mkdir(parents=True)
+    with FileLock(tmp_path / "c" / "claims" / f"{key}.lock"):
+        done = tcf(*arguments)
+    assert done.exit_code == 0, done.output
+    assert "0 runs found, 0 made, 1 left to another process" in done.stdout

@@ -85,9 +85,18 @@ class TestItems:
         path = write(tmp_path / "items.csv", "item,title\n7,Heat\n")
         assert read_items(path, id_column="item").item_ids == ("7",)
 
-    def test_a_template_without_a_field_is_refused(self, tmp_path: Path):
-        with pytest.raises(ValueError, match=r"text must name a column in braces.*got 'title'"):
-            read_items(write(tmp_path / "items.tsv", items_tsv()), text="title")
+    @pytest.mark.parametrize("text", ["title", "{} {title}", ""])
+    def test_a_template_that_names_no_column_is_refused(self, tmp_path: Path, text: str):
+        message = rf"text must name a column in braces, like '{{title}}'; got '{text}'"
+        with pytest.raises(ValueError, match=message):
+            read_items(write(tmp_path / "items.tsv", items_tsv()), text=text)
+
+    @pytest.mark.parametrize("name", ["items.tsv", "items.csv"])
+    def test_a_text_may_be_long_and_another_field_empty(self, tmp_path: Path, name: str):
+        long = "x" * 140_000
+        text = f"item_id\ttitle\tgenres\n1\t{long}\t\n2\tHeat\tCrime\n"
+        path = write(tmp_path / name, text.replace("\t", "\t" if name.endswith("tsv") else ","))
+        assert read_items(path, text="{title}{genres}").texts == (long, "HeatCrime")
 
     @pytest.mark.parametrize("title", ["", "  "])
     def test_an_item_without_text_is_named(self, tmp_path: Path, title: str):
@@ -156,11 +165,13 @@ class TestInteractions:
         with pytest.raises(DataError, match=message):
             read_interactions(path, ITEMS)
 
-    def test_an_empty_field_is_named_with_its_line(self, tmp_path: Path):
-        path = write(tmp_path / "x.tsv", interactions_tsv("u\ta\t1", "\tb\t2"))
-        message = "x.tsv:3: user_id, item_id, timestamp must not be empty; got "
+    @pytest.mark.parametrize(("suffix", "user"), [("tsv", ""), ("tsv", " "), ("csv", '""')])
+    def test_an_empty_field_is_named_with_its_line(self, tmp_path: Path, suffix: str, user: str):
+        text = interactions_tsv("u\ta\t1", f"{user}\tb\t2")
+        text = text if suffix == "tsv" else text.replace("\t", ",")
+        message = f"x.{suffix}:3: user_id, item_id, timestamp must not be empty; got "
         with pytest.raises(DataError, match=message):
-            read_interactions(path, ITEMS)
+            read_interactions(write(tmp_path / f"x.{suffix}", text), ITEMS)
 
 
 class TestBadFiles:
