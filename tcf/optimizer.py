@@ -104,7 +104,7 @@ class RowAdamW:
     def _up_to_date(self, table: int, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return weight and moments of these rows as they are after the present step."""
         since = self._last[table][rows]
-        idle = self.num_steps - since
+        idle = (self.num_steps - since).double()  # integers would give powers in float32
         m, v = self._moments[table][rows].unbind(1)
         idle_since = since - self._flushed
         tail = self._tail[idle_since]

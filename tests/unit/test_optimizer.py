@@ -67,15 +67,6 @@ def largest_gap(ours: list[nn.Embedding], theirs: list[nn.Embedding]) -> float:
     )
 
 
-FADES = "the powers of beta over idle steps are computed in float32 whatever the table's type"
-
-
-@pytest.mark.parametrize("flush_at", [(), (0,), (3, 4, 40), (59,)])
-def test_it_equals_adamw_when_eps_is_tiny(flush_at: tuple[int, ...]):
-    assert compare(steps=60, eps=1e-30, flush_at=flush_at) < 1e-6
-
-
-@pytest.mark.xfail(reason=FADES, strict=True)
 @pytest.mark.parametrize("flush_at", [(), (0,), (3, 4, 40), (59,)])
 def test_it_equals_adamw_to_double_precision(flush_at: tuple[int, ...]):
     assert compare(steps=60, eps=1e-30, flush_at=flush_at) < 1e-10
@@ -86,7 +77,7 @@ def test_rows_refreshed_at_every_step_equal_adamw_to_double_precision():
 
 
 def test_it_equals_adamw_over_many_steps():
-    assert compare(steps=600, eps=1e-30, flush_at=(300,)) < 1e-6
+    assert compare(steps=600, eps=1e-30, flush_at=(300,)) < 1e-10
 
 
 def test_at_the_usual_eps_gradients_of_size_one_agree_to_a_millionth():
