@@ -7,11 +7,9 @@ included, and compares each history with all of them; training reads its example
 Python. It imports nothing from `tcf`, and it is written to be read beside that description, not to
 be used.
 
-Run it as ``python benchmarks/witness.py FOLDER [NUM_USERS]`` to time it on a MicroLens folder.
+`benchmarks/train_evaluate.py` times it beside `tcf`.
 """
 
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -265,34 +263,3 @@ def witness_read(folder: str | Path) -> tuple[list[np.ndarray], int]:
     )
     users = table.group_by("user_id", maintain_order=True).agg("row")["row"]
     return [np.array(rows) for rows in users], int(table["row"].n_unique())
-
-
-def main(folder: str, num_users: int = 2000) -> None:
-    """Time a part of one epoch and of one evaluation and print what the whole would take."""
-    torch.manual_seed(0)
-    users, num_items = witness_read(folder)
-    histories = [rows[:-2] for rows in users]
-    model = WitnessSASRec(num_items)
-    log_popularity = witness_log_popularity(histories, num_items=num_items)
-    num_batches = -(-num_users // 64)
-    witness_epoch(model, histories, log_popularity, seed=0, num_batches=3)
-    start = time.perf_counter()
-    witness_epoch(model, histories, log_popularity, seed=0, num_batches=num_batches)
-    epoch_seconds = (time.perf_counter() - start) * (-(-len(users) // 64) / num_batches)
-    part = users[:num_users]
-    start = time.perf_counter()
-    user_vectors, item_vectors = witness_vectors(model, [rows[:-2] for rows in part])
-    witness_ranks(
-        user_vectors,
-        item_vectors,
-        np.array([rows[-2] for rows in part]),
-        [rows[:-2] for rows in part],
-    )
-    evaluation_seconds = (time.perf_counter() - start) * len(users) / len(part)
-    print(f"{len(users)} users, {num_items} items, {torch.get_num_threads()} threads")
-    print(f"an epoch: {epoch_seconds:.1f} s from {num_batches} batches")
-    print(f"an evaluation: {evaluation_seconds:.1f} s from {len(part)} users")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], *(int(number) for number in sys.argv[2:]))

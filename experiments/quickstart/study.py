@@ -51,5 +51,11 @@ def load(data: Path | None) -> tuple[Catalog, Interactions]:
 
 
 def train_encoders(names: Sequence[str], catalog: Catalog, cache: Path) -> Mapping[str, Path]:
-    """Train the ladder on the catalogue's titles, or find it in the cache."""
-    return train_ladder(catalog.texts, folder=cache / "ladders" / "quickstart", seed=SEED)
+    """Train the members wanted on the catalogue's titles, or find them in the cache."""
+    return train_ladder(
+        catalog.texts,
+        folder=cache / "ladders" / "quickstart",
+        seed=SEED,
+        sizes=[size for size in SIZES if size.name in names],
+        random_member="random" in names,
+    )

@@ -13,7 +13,6 @@ _HOMES = {
     "read_interactions": "formats",
     "read_items": "formats",
     "read_microlens": "formats",
-    "simulate": "simulate",
 }
 __all__ = [
     "Catalog",
@@ -26,6 +25,5 @@ __all__ = [
     "read_interactions",
     "read_items",
     "read_microlens",
-    "simulate",
 ]
 __getattr__ = lazy_exports(__name__, _HOMES)

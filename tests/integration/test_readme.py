@@ -1,0 +1,62 @@
+"""The README is true: its code runs, and what it names is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tcf.cli import app
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_its_code_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+    printed = capsys.readouterr().out.split()
+    assert printed[::2] == ["IdTower", "FrozenTextTower"]
+    assert all(0 <= float(value) <= 1 for value in printed[1::2])
+
+
+def test_the_tree_it_draws_is_there():
+    tree = re.search(r"```\n(tcf/\n.*?)```", README, flags=re.DOTALL)
+    assert tree is not None
+    inside = re.findall(r"^[├└]── (\S+)", tree[1], flags=re.MULTILINE)
+    outside = re.findall(r"^(\w+/)", tree[1], flags=re.MULTILINE)
+    assert len(inside) > 5
+    assert len(outside) > 5
+    for name in [*(f"tcf/{name}" for name in inside), *outside]:
+        assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("target", ["quickstart", "test"])
+def test_its_make_targets_are_there(target):
+    assert f"make {target}" in README
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+
+
+def test_its_commands_are_those_of_the_command_line():
+    listed = re.search(r"cli\.py +tcf ([\w |]+)", README)
+    assert listed is not None
+    assert set(listed[1].split(" | ")) == {
+        command.name or command.callback.__name__ for command in app.registered_commands
+    }
+
+
+def test_the_files_it_links_to_are_there():
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / link).exists(), link
+
+
+def test_it_can_be_read_in_one_sitting():
+    assert len(README.splitlines()) <= 150
+
+
+def test_help_names_every_command():
+    shown = CliRunner().invoke(app, ["--help"]).output
+    assert all(name in shown for name in ("encode", "run", "table", "plot"))
