@@ -175,7 +175,7 @@ def _print_table(folder: Path, metrics: list[str] | tuple[str, ...]) -> None:
     for row in frame.iter_rows():
         shown.add_row(*("" if cell is None else str(cell) for cell in row))
     console = Console()
-    console.print(shown, width=None if console.is_terminal else 160)
+    (console if console.is_terminal else Console(width=160)).print(shown)
 
 
 def summary(frame: "pl.DataFrame", metrics: list[str] | tuple[str, ...]) -> "pl.DataFrame":
