@@ -21,6 +21,7 @@ ORDER = [
     ("optimizer",),
     ("train",),
     ("study",),
+    ("plot_names",),
     ("plot",),
     ("report",),
     ("cli",),
