@@ -31,7 +31,8 @@ class EncoderSpec(BaseModel):
         normalize: Scale each vector to length 1 at the end.
         dtype: ``"auto"`` is bfloat16 where the processor gains from it (GPU, or a CPU with
             avx512_bf16 or AMX), float32 elsewhere.
-        quantization: ``None`` only, in this version.
+        quantization: ``"int8"`` or ``"nf4"``: the blocks' weights through bitsandbytes.
+        trust_remote_code: Run Python files that came with the model. They are part of the key.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +47,7 @@ class EncoderSpec(BaseModel):
     normalize: bool = False
     dtype: Dtype = "auto"
     quantization: Quantization | None = None
+    trust_remote_code: bool = False
 
     @field_validator("name", mode="before")
     @classmethod

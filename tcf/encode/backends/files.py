@@ -1,5 +1,6 @@
 """A model's files: where they are, and the hashes that say which model it is. Loads no torch."""
 
+import contextlib
 import difflib
 import hashlib
 import json
@@ -26,8 +27,13 @@ _VOLATILE = ("_name_or_path", "name_or_path", "transformers_version")
 _RACY_SECONDS = 2.0
 
 
-def locate(name: str, *, revision: str | None = None) -> Path:
+def locate(name: str, *, revision: str | None = None, code: bool = False) -> Path:
     """Return the folder that holds a model, fetching a hub name's files where they are missing.
+
+    Args:
+        name: Folder or hub name.
+        revision: Branch, tag or commit of a hub name.
+        code: Also fetch the Python files that came with the model.
 
     Raises:
         EncoderError: If there is no such folder, it holds no model, or the hub cannot be reached.
@@ -41,7 +47,7 @@ def locate(name: str, *, revision: str | None = None) -> Path:
         raise EncoderError(
             f"no encoder folder at {folder.resolve()}; give a folder with config.json"
         )
-    return _checked(_from_hub(name, revision), name)
+    return _checked(_from_hub(name, revision, code), name)
 
 
 def is_sentence_transformer(folder: Path) -> bool:
@@ -49,7 +55,7 @@ def is_sentence_transformer(folder: Path) -> bool:
     return (folder / "modules.json").is_file()
 
 
-def fingerprint(folder: Path, *, memory: Path | None = None) -> dict[str, Any]:
+def fingerprint(folder: Path, *, memory: Path | None = None, code: bool = False) -> dict[str, Any]:
     """Return the SHA-256 of every file that shapes what the model says, by kind and relative name.
 
     JSON files are hashed by meaning, without the fields that only say where they were saved, so a
@@ -59,12 +65,13 @@ def fingerprint(folder: Path, *, memory: Path | None = None) -> dict[str, Any]:
         folder: From `locate`.
         memory: Folder in which hashes of large files are remembered by path, size and time of
             change; None hashes them anew.
+        code: Also the model's own Python files, which the caller trusts and will run.
     """
     weights = _weight_files(folder)
     small = sorted(
         path
         for part in _model_folders(folder)
-        for pattern in _SMALL
+        for pattern in ([*_SMALL, "*.py"] if code else _SMALL)
         for path in part.glob(pattern)
         if path.name not in _IGNORED and path not in weights and not _is_shard_index(path)
     )
@@ -88,8 +95,10 @@ def _checked(folder: Path, name: str) -> Path:
     return folder
 
 
-def _from_hub(name: str, revision: str | None) -> Path:
+def _from_hub(name: str, revision: str | None, code: bool) -> Path:
     from huggingface_hub import snapshot_download
+
+    small = [*_SMALL, "*.py"] if code else _SMALL
 
     def fetch(patterns: list[str]) -> Path:
         return Path(
@@ -99,9 +108,9 @@ def _from_hub(name: str, revision: str | None) -> Path:
         )
 
     try:
-        folder = fetch([*_SMALL, "*.safetensors"])
+        folder = fetch([*small, "*.safetensors"])
         # Older models have PyTorch weights only; fetched on their own, never beside safetensors.
-        return folder if _weight_files(folder) else fetch([*_SMALL, "*.bin"])
+        return folder if _weight_files(folder) else fetch([*small, "*.bin"])
     except Exception as error:  # the hub client raises many kinds, of its own and of httpx
         close = difflib.get_close_matches(name, ENCODERS, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
@@ -166,5 +175,6 @@ def _file_hash(path: Path, memory: Path | None) -> str:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     # A file changed just now may change again within the same clock tick, unseen.
     if note and time.time() - state.st_mtime > _RACY_SECONDS:
-        write_json(note, {**about, "sha256": digest})
+        with contextlib.suppress(OSError):  # a cache that cannot be written costs one more reading
+            write_json(note, {**about, "sha256": digest})
     return digest

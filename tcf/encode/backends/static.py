@@ -45,14 +45,17 @@ class TfidfSvd:
         settings = {"dims": self._dims, "seed": self._seed, "token": _TOKEN}
         return {"backend": "tfidf-svd", "weights": {"texts": digest.hexdigest()}, **settings}
 
-    def encode(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def encode(
+        self, texts: Sequence[str], wanted: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield one ``(positions, vectors)`` pair.
 
         Raises:
             EncoderError: If there were too few texts or words to fit on.
         """
         vectorizer, svd = self._fitted
-        yield np.arange(len(texts)), svd.transform(vectorizer.transform(texts)).astype(np.float32)
+        counts = vectorizer.transform([texts[p] for p in wanted])
+        yield wanted, svd.transform(counts).astype(np.float32)
 
     def parameters(self) -> dict[str, int]:
         """Nothing here was pre-trained: 0."""
