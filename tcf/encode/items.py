@@ -1,5 +1,6 @@
 """`encode_items`: plan, look up what is known, encode the rest, keep it, hand back in order."""
 
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -9,6 +10,7 @@ from tcf._util import hash_json
 from tcf.encode.backends.protocol import Backend, Reading
 from tcf.encode.embeddings import Embeddings
 from tcf.encode.harvest import Harvest, Where
+from tcf.encode.ranks import is_first_rank
 from tcf.encode.spec import Dtype, EncoderSpec, Pooling, Quantization
 
 if TYPE_CHECKING:
@@ -145,6 +147,30 @@ def encode_catalog(
         ingredients = harvest.ingredients(reading)
         made[reading] = Embeddings(ids, vectors, {**about, **ingredients}, hash_json(ingredients))
     return made if _is_harvest(layer, pooling, prompt) else made[wanted[0]]
+
+
+def save_catalog(
+    catalog: "Catalog", path: Path, *, encoder: Encoder, **settings: Any
+) -> tuple[int, int] | None:
+    """Encode a catalogue into one safetensors file, its vectors never whole in memory.
+
+    Args:
+        catalog: Items with their texts.
+        path: The file, as `Embeddings.save` writes it.
+        encoder: As in `encode_items`.
+        **settings: The other keywords of `encode_items`, one reading.
+
+    Returns:
+        ``(num_items, E)``; None in the further processes of a launch, which fill the cache alone.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        plain = Path(folder) / "vectors.npy"
+        embeddings = encode_catalog(catalog, encoder=encoder, out=plain, **settings)
+        if not is_first_rank():
+            return None
+        embeddings.save(path)
+        return embeddings.vectors.shape
 
 
 _SPEC_SETTINGS = {"dtype", "max_tokens", "normalize", "quantization"}
