@@ -15,9 +15,10 @@ def shares(hashes: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each share's name and the ``(num_texts,)`` bool of its texts, this process's own first.
 
     ``accelerate launch`` and ``torchrun`` say in ``RANK`` and ``WORLD_SIZE``, and MPI in names of
-    its own, which process this is and of how many; alone, one share holds all texts. A text's share follows from its hash, so
-    that all processes agree without talking. A process goes on to the others' shares when it is
-    done: it waits for their locks, finds the vectors there, and makes good what a dead one left.
+    its own, which process this is and of how many; alone, one share holds all texts. A text's share
+    follows from its hash, so that all processes agree without talking. A process goes on to the
+    others' shares when it is done: it waits for their locks, finds the vectors there, and makes
+    good what a dead one left.
 
     Args:
         hashes: ``(num_texts,)`` S32 from `digests`.
