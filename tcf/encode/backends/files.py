@@ -114,9 +114,10 @@ def _from_hub(name: str, revision: str | None, code: bool) -> Path:
     except Exception as error:  # the hub client raises many kinds, of its own and of httpx
         close = difflib.get_close_matches(name, ENCODERS, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
+        at = "" if revision is None else f" at revision {revision!r}"
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise EncoderError(
-            f"encoder {name!r} is no folder here, not in the local hub cache, and could not be "
+            f"encoder {name!r}{at} is no folder here, not in the local hub cache, and could not be "
             f"fetched from the hub ({reason}){hint}. Give a local folder, or download it once "
             f"where there is a network (hf download {name}) and set HF_HUB_OFFLINE=1"
         ) from error
