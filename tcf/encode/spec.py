@@ -73,6 +73,7 @@ class EncoderSpec(BaseModel):
 _OPT_SIZES = ("125m", "350m", "1.3b", "2.7b", "6.7b", "13b", "30b", "66b")
 
 ENCODERS: dict[str, EncoderSpec] = {
+    "hashed-ngrams": EncoderSpec(name="hashed-ngrams", label="Hashed n-grams"),
     "tfidf-svd": EncoderSpec(name="tfidf-svd", label="TF-IDF + SVD"),
     **{
         f"opt-{size}": EncoderSpec(name=f"facebook/opt-{size}", label=f"OPT-{size.upper()}")

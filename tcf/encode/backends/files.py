@@ -13,7 +13,7 @@ from tcf._util import write_json
 from tcf.encode.spec import ENCODERS
 from tcf.errors import EncoderError
 
-__all__ = ["fingerprint", "is_sentence_transformer", "locate"]
+__all__ = ["file_hash", "fingerprint", "is_sentence_transformer", "locate"]
 
 _IGNORED = {
     "generation_config.json",
@@ -76,7 +76,7 @@ def fingerprint(folder: Path, *, memory: Path | None = None, code: bool = False)
         if path.name not in _IGNORED and path not in weights and not _is_shard_index(path)
     )
     return {
-        "weights": {p.relative_to(folder).as_posix(): _file_hash(p, memory) for p in weights},
+        "weights": {p.relative_to(folder).as_posix(): file_hash(p, memory=memory) for p in weights},
         "files": {p.relative_to(folder).as_posix(): _meaning_hash(p) for p in small},
     }
 
@@ -161,7 +161,8 @@ def _meaning_hash(path: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _file_hash(path: Path, memory: Path | None) -> str:
+def file_hash(path: Path, *, memory: Path | None = None) -> str:
+    """Return the SHA-256 of a file's bytes, as hex digits; ``memory`` as in `fingerprint`."""
     state = path.stat()
     about = {"path": str(path.resolve()), "size": state.st_size, "mtime_ns": state.st_mtime_ns}
     note = memory and memory / f"{hashlib.sha256(os.fsencode(about['path'])).hexdigest()}.json"

@@ -1,13 +1,14 @@
 """From what the caller named to backends, grouped by what one pass over the texts can serve."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from tcf.encode.backends.files import is_sentence_transformer, locate
 from tcf.encode.backends.processor import pick_device, pick_dtype
 from tcf.encode.backends.protocol import Backend, Reading
-from tcf.encode.backends.static import TfidfSvd
+from tcf.encode.backends.static import HashedNgrams, TfidfSvd
+from tcf.encode.backends.words import WordVectors, is_word_vector_file
 from tcf.encode.spec import EncoderSpec
 from tcf.errors import EncoderError
 
@@ -41,14 +42,15 @@ def make_backends(
     """
     _check(placement, batch_tokens)
     first = specs[0]
-    if first.name == "tfidf-svd":
+    memory = cache and cache / "hashes"
+    if (make := _static(first.name, memory)) is not None:
+        who = f"encoder {first.name!r}"
         for spec in specs:
-            refuse_settings("encoder 'tfidf-svd'", spec)
-        _refuse_placement("encoder 'tfidf-svd'", placement)
-        return [TfidfSvd(own) for own in texts]
+            refuse_settings(who, spec)
+        _refuse_placement(who, placement)
+        return [make(own) for own in texts]
     folder = locate(first.name, revision=first.revision, code=first.trust_remote_code)
     device = pick_device(device)
-    memory = cache and cache / "hashes"
     where: dict[str, Any] = {
         "device": device,
         "dtype": pick_dtype(first.dtype, device),
@@ -104,6 +106,17 @@ def refuse_settings(who: str, spec: EncoderSpec) -> None:
         value = getattr(spec, key)
         if value != EncoderSpec.model_fields[key].default:
             raise ValueError(f"{key}={value!r} does not apply to {who}; leave it out")
+
+
+def _static(name: str, memory: Path | None) -> Callable[[Sequence[str]], Backend] | None:
+    """Return what makes a backend without a language model from the texts; None for a model."""
+    if name == "tfidf-svd":
+        return TfidfSvd
+    if name == "hashed-ngrams":
+        return lambda texts: HashedNgrams()
+    if is_word_vector_file(name):
+        return lambda texts: WordVectors(name, memory=memory)
+    return None
 
 
 def _is_whole_pipeline(spec: EncoderSpec, folder: Path) -> bool:
