@@ -189,8 +189,7 @@ def _decoder(
         "eos_token_id": 4,
     }
     config = getattr(transformers, f"{kind}Config")(**{**common, **settings})
-    name = f"{kind}ForCausalLM"
-    return _save(getattr(transformers, name, None)(config), folder)
+    return _save(getattr(transformers, f"{kind}ForCausalLM")(config), folder)
 
 
 def tiny_llama(folder: Path, *, seed: int = 0, width: int = WIDTH) -> Path:

@@ -181,19 +181,20 @@ class Pass:
             return
         about = fresh()
         with ThreadPoolExecutor(1, thread_name_prefix="tcf-weights") as reader:
-            coming = reader.submit(weights.load_block, about, done)
+            coming: Any = reader.submit(weights.load_block, about, done)
             for number in range(done, self._top):
-                block = coming.result()
+                block, coming = coming.result(), None  # a future would hold its block
                 if number + 1 < self._top:
                     coming = reader.submit(weights.load_block, about, number + 1)
-                else:
-                    del coming  # which would hold the block
-                for _ in run_with_backoff(
-                    iter(self._layout.batches), lambda part: self._step(block, number, part)
-                ):
-                    pass
+                self._run_block(block, number)
                 del block  # before the one after the next is read
                 self._keep(number + 1, facts)
+
+    def _run_block(self, block: nn.Module, number: int) -> None:
+        for _ in run_with_backoff(
+            iter(self._layout.batches), lambda part: self._step(block, number, part)
+        ):
+            pass  # the states are kept; there is nothing to collect
 
     def _step(self, block: nn.Module, number: int, part: np.ndarray) -> None:
         """Take one batch through one block."""

@@ -164,6 +164,7 @@ class Checkpoint:
         """Return the batches and facts of a pass that was stopped, if there is one of this key."""
         if self._folder is None:
             return None
+        facts: Any
         try:
             facts = json.loads((self._folder / "checkpoint.json").read_text(encoding="utf-8"))
             if facts.pop("key") != self._key:
@@ -171,7 +172,7 @@ class Checkpoint:
             plan = np.load(self._folder / "plan.npy", allow_pickle=False)
             cuts = np.flatnonzero(np.diff(plan[1])) + 1
             return np.split(plan[0], cuts), facts
-        except (OSError, ValueError, KeyError, AttributeError, IndexError):
+        except (OSError, ValueError, KeyError, AttributeError, IndexError, TypeError):
             return None  # none yet, or torn by a crash of the whole machine: begin anew
 
     def begin(self, batches: list[np.ndarray]) -> None:
@@ -226,7 +227,7 @@ def working_folder(work: Path | None, spill: Path) -> Iterator[Path]:
 
 
 def _bytes(rows: Tensor) -> memoryview:
-    return memoryview(rows.view(-1).view(torch.uint8).numpy())
+    return rows.view(-1).view(torch.uint8).numpy().data
 
 
 def _no_room(path: Path, size: int, error: OSError) -> EncoderError:

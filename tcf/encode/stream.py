@@ -183,7 +183,7 @@ class StreamedReader:
         """Hash of what shapes the states; the name of ``work`` stands for the weights."""
         ids = hashlib.sha256()
         for array in (tokens.offsets, *tokens.columns.values()):
-            ids.update(np.ascontiguousarray(array))
+            ids.update(array.tobytes())
         return hash_json(
             {
                 "tokens": ids.hexdigest(),

@@ -97,12 +97,15 @@ def count_unloaded(
     Raises:
         EncoderError: If the layer does not exist, or needs a weight that is absent.
     """
-    whole = _unloaded(folder, dtype=torch.float32, trust_remote_code=trust_remote_code)
-    half, prefix = text_half(whole)
+    whole = _unloaded(folder, dtype=torch.bfloat16, trust_remote_code=trust_remote_code)
+    half, prefix = text_half(whole)  # bfloat16: on meta, experts multiply in nothing else
     read = stop_before(half, layer)
     token = torch.zeros(1, 1, dtype=torch.long, device="meta")
+    # A ready mask of four dimensions: to make one, a model would look at values, and has none.
+    mask = torch.zeros(1, 1, 1, 1, device="meta")
+    inputs = {"input_ids": token, "position_ids": token, "attention_mask": mask}
     missing = {name.removeprefix(prefix) for name in absent}
-    return count_parameters(half, lambda: read({"input_ids": token}), missing=missing, where=folder)
+    return count_parameters(half, lambda: read(inputs), missing=missing, where=folder)
 
 
 class BlockWeights:
@@ -274,9 +277,9 @@ def _near_names(about: Outline) -> set[str]:
     """
     inside = {id(p) for p in about.blocks.parameters()}
     tables = [
-        module.relative_attention_bias
-        for module in about.blocks[0].modules()
-        if hasattr(module, "compute_bias") and hasattr(module, "relative_attention_bias")
+        module
+        for name, module in about.blocks[0].named_modules()
+        if name.endswith("relative_attention_bias")
     ]
     inside -= {id(p) for table in tables for p in table.parameters()}
     near = {id(p) for p in about.half.parameters() if id(p) not in inside}

@@ -46,7 +46,8 @@ def check_quantized(folder: Path, model: nn.Module, device: torch.device) -> Non
     for name, module in model.named_modules():
         if device.type != "cpu" or not getattr(module, "support_avx512bf16_for_cpu", False):
             continue
-        shape = (module.in_features, module.out_features)
+        layer: Any = module
+        shape = (layer.in_features, layer.out_features)
         if shape[0] % 64 or shape[1] % 32:
             raise EncoderError(
                 f"{folder}: nf4 on this CPU needs layers whose inputs are a multiple of 64 and "
@@ -65,8 +66,8 @@ def check_placement(device_map: dict[str, Any] | str, quantization: str | None) 
     offloaded = places & {"cpu", "disk"}
     if quantization is not None and offloaded and places != {"cpu"}:
         raise EncoderError(
-            f"quantization={quantization!r} needs a model that lies on one device or on GPUs alone; "
-            f"this device_map also names {' and '.join(sorted(offloaded))}, whose weights "
+            f"quantization={quantization!r} needs a model that lies on one device or on GPUs "
+            f"alone; this device_map also names {' and '.join(sorted(offloaded))}, whose weights "
             "bitsandbytes leaves unquantised. Use placement='streamed', which quantises each "
             "block as it is loaded, or quantization=None"
         )

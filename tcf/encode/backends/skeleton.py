@@ -13,7 +13,7 @@ from tcf.errors import EncoderError
 __all__ = ["Form", "Skeleton"]
 
 Form = tuple[int, int]
-"""How a block returns its states: of how many values (0: bare), and which is T5's bias (0: none)."""
+"""A block's output: how many values it is (0: bare states), and which is T5's bias (0: none)."""
 
 _PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device, Tensor)
 

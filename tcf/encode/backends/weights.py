@@ -140,8 +140,8 @@ class WeightFiles:
         if not is_zipfile(path):
             raise EncoderError(
                 f"{path} is in PyTorch's format from before version 1.6, which cannot be read in "
-                "parts; load the model once where it fits, save it with save_pretrained, and encode "
-                "from that folder"
+                "parts; load the model once where it fits, save it with save_pretrained, and "
+                "encode from that folder"
             )
         try:
             mapped = load_state_dict(path, weights_only=True)
@@ -160,7 +160,7 @@ class WeightFiles:
 
 def _read_into(flat: Tensor, file: int, start: int) -> None:
     """Fill a flat tensor with the bytes that begin at ``start``."""
-    target = memoryview(flat.view(torch.uint8).numpy())
+    target = flat.view(torch.uint8).numpy().data
     done = 0
     while done < len(target):
         count = os.preadv(file, [target[done:]], start + done)
