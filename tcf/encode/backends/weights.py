@@ -188,7 +188,7 @@ def _weight_paths(folder: Path, config: Any) -> list[Path]:
             return [path]
         try:
             shards = json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()
-        except (ValueError, KeyError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise EncoderError(f"{path}: not an index of weight files ({error})") from None
         return [folder / shard for shard in sorted(set(shards))]
     raise EncoderError(f"{folder} must hold one of {', '.join(names)}; it holds none of them")
