@@ -192,10 +192,10 @@ def _decoder(
     return _save(getattr(transformers, f"{kind}ForCausalLM")(config), folder)
 
 
-def tiny_llama(folder: Path, *, seed: int = 0, width: int = WIDTH) -> Path:
+def tiny_llama(folder: Path, *, seed: int = 0, width: int = WIDTH, **settings: Any) -> Path:
     """A decoder-only model with rotary positions, and fewer keys than queries."""
     sizes = {"hidden_size": width, "intermediate_size": 2 * width, "num_key_value_heads": 2}
-    return _decoder(folder, "Llama", seed=seed, **sizes)
+    return _decoder(folder, "Llama", seed=seed, **sizes, **settings)
 
 
 def tiny_gpt_neox(folder: Path, *, seed: int = 0) -> Path:
