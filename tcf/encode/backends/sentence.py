@@ -113,7 +113,7 @@ class SentenceBackend:
         dtype = getattr(torch, self._dtype)
         loading: dict[str, Any] = {"dtype": dtype}
         if self._spec.quantization is not None:
-            from tcf.encode.backends.loading import quantization_config
+            from tcf.encode.backends.quantize import quantization_config
 
             how = quantization_config(self._spec.quantization, dtype=dtype)
             loading |= {"quantization_config": how, "device_map": {"": self._device}}
