@@ -187,6 +187,7 @@ class Pass:
                 if number + 1 < self._top:
                     coming = reader.submit(weights.load_block, about, number + 1)
                 self._run_block(block, number)
+                weights.release(block, about, number + 2)
                 del block  # before the one after the next is read
                 self._keep(number + 1, facts)
 

@@ -165,7 +165,16 @@ class BlockWeights:
                 f"({', '.join(absent[:3])}); download the model again"
             )
         about.blocks[number] = nn.Identity()
+        self._files.drop_spare()
         return block
+
+    def release(self, block: nn.Module, about: Outline, number: int) -> None:
+        """Give a block's memory to the block of a number, which is loaded next."""
+        if number >= len(self._blocks) or about.quantizer is not None:
+            return
+        size = about.dtype.itemsize
+        sizes = {self._files.tensors[key].numel * size for key in self._blocks[number]}
+        self._files.recycle(block.parameters(), sizes)
 
     def close(self) -> None:
         """Close the weight files."""

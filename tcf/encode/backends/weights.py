@@ -1,9 +1,10 @@
 """A model's weight files, read tensor by tensor, once and in order, without mapping them."""
 
 import json
+import math
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ _PIECE_BYTES = 16 * 2**20  # what is read at once where the number format change
 class StoredTensor:
     """A tensor that lies in a file until Transformers asks for it, by ``tensor[...].to(...)``."""
 
-    def __init__(self, num_bytes: int, read: Callable[[torch.device, torch.dtype], Tensor]) -> None:
-        self.num_bytes = num_bytes
+    def __init__(self, numel: int, read: Callable[[torch.device, torch.dtype], Tensor]) -> None:
+        self.numel = numel
         self._read = read
 
     def __getitem__(self, index: Any) -> "StoredTensor":
@@ -61,6 +62,8 @@ class WeightFiles:
         self.tensors: dict[str, StoredTensor] = {}
         self._ranges: dict[str, tuple[int, int, int]] = {}  # key -> file, first byte, past the last
         self._files: list[int] = []
+        self._spare: dict[int, list[Tensor]] = {}  # by size in bytes
+        self._scratch: Tensor | None = None
         self._reading = threading.Lock()  # Transformers asks from several threads; a disk is one
         for path in _weight_paths(folder, config):
             if not path.is_file():
@@ -78,6 +81,32 @@ class WeightFiles:
         for file, start, end in spans:
             if hasattr(os, "posix_fadvise"):
                 os.posix_fadvise(file, start, end - start, os.POSIX_FADV_WILLNEED)
+
+    def recycle(self, tensors: Iterable[Tensor], sizes: set[int]) -> None:
+        """Take back the memory of tensors that nobody uses any more, for those read next.
+
+        Memory fresh from the system costs a page fault every 4 KiB, which can take longer than the
+        reading itself.
+
+        Args:
+            tensors: Read from here.
+            sizes: In bytes, of those that will be read next; others are let go.
+        """
+        flat = {
+            tensor.data_ptr(): tensor.detach().view(-1).view(torch.uint8)
+            for tensor in tensors
+            if tensor.device.type == "cpu"
+            and tensor.is_contiguous()
+            and tensor.untyped_storage().nbytes() == tensor.nbytes in sizes
+        }
+        with self._reading:
+            for tensor in flat.values():
+                self._spare.setdefault(len(tensor), []).append(tensor)
+
+    def drop_spare(self) -> None:
+        """Let go of recycled memory that was not used again."""
+        with self._reading:
+            self._spare = {}
 
     def close(self) -> None:
         """Close the files; tensors that were read stay."""
@@ -108,28 +137,39 @@ class WeightFiles:
                 )
             self._ranges[key] = (file, start, end)
             self.tensors[key] = StoredTensor(
-                end - start, self._reader(file, start, entry["shape"], _DTYPES[entry["dtype"]])
+                math.prod(entry["shape"]),
+                self._reader(file, start, entry["shape"], _DTYPES[entry["dtype"]]),
             )
 
     def _reader(
         self, file: int, start: int, shape: list[int], stored: torch.dtype
     ) -> Callable[[torch.device, torch.dtype], Tensor]:
         def read(device: torch.device, dtype: torch.dtype) -> Tensor:
-            result = torch.empty(shape, dtype=dtype)
-            flat = result.view(-1)
             with self._reading:
+                result = self._room(shape, dtype)
                 if dtype == stored:
-                    _read_into(flat, file, start)
-                    return result.to(device)
-                step = max(1, _PIECE_BYTES // stored.itemsize)
-                scratch = torch.empty(min(step, len(flat)), dtype=stored)
-                for first in range(0, len(flat), step):
-                    piece = scratch[: len(flat) - first]
-                    _read_into(piece, file, start + first * stored.itemsize)
-                    flat[first : first + len(piece)].copy_(piece)
+                    _read_into(result.view(-1), file, start)
+                else:
+                    self._convert_into(result.view(-1), file, start, stored)
             return result.to(device)
 
         return read
+
+    def _convert_into(self, flat: Tensor, file: int, start: int, stored: torch.dtype) -> None:
+        if self._scratch is None:
+            self._scratch = torch.empty(_PIECE_BYTES, dtype=torch.uint8)
+        scratch = self._scratch.view(stored)
+        for first in range(0, len(flat), len(scratch)):
+            piece = scratch[: len(flat) - first]
+            _read_into(piece, file, start + first * stored.itemsize)
+            flat[first : first + len(piece)].copy_(piece)
+
+    def _room(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """Return memory for a tensor, used before where there is some."""
+        spare = self._spare.get(math.prod(shape) * dtype.itemsize)
+        if spare:
+            return spare.pop().view(dtype).view(*shape)
+        return torch.empty(*shape, dtype=dtype)
 
     def _map(self, path: Path) -> None:
         """Add the tensors of a PyTorch file, which stay in the file until they are copied out."""
@@ -148,12 +188,12 @@ class WeightFiles:
         except Exception as error:  # a truncated archive, or one that holds more than tensors
             raise EncoderError(f"{path}: not a file of tensors ({error})") from None
         for key, tensor in mapped.items():
-            self.tensors[key] = StoredTensor(tensor.nbytes, self._copier(tensor))
+            self.tensors[key] = StoredTensor(tensor.numel(), self._copier(tensor))
 
     def _copier(self, tensor: Tensor) -> Callable[[torch.device, torch.dtype], Tensor]:
         def read(device: torch.device, dtype: torch.dtype) -> Tensor:
             with self._reading:
-                return tensor.to(device=device, dtype=dtype, copy=True)
+                return self._room(tensor.shape, dtype).copy_(tensor).to(device)
 
         return read
 
