@@ -10,6 +10,8 @@ _HOMES = {
     "TfidfSvd": "backends.static",
     "encode_catalog": "items",
     "encode_items": "items",
+    "read_vectors": "backends.arrays",
+    "vectors_of": "backends.arrays",
 }
 
 __all__ = [
@@ -20,6 +22,8 @@ __all__ = [
     "TfidfSvd",
     "encode_catalog",
     "encode_items",
+    "read_vectors",
+    "vectors_of",
 ]
 
 __getattr__ = lazy_exports(__name__, _HOMES)

@@ -7,8 +7,17 @@ _HOMES = {
     "HfBackend": "hf",
     "SentenceBackend": "sentence",
     "TfidfSvd": "static",
+    "read_vectors": "arrays",
+    "vectors_of": "arrays",
 }
 
-__all__ = ["Backend", "HfBackend", "SentenceBackend", "TfidfSvd"]
+__all__ = [
+    "Backend",
+    "HfBackend",
+    "SentenceBackend",
+    "TfidfSvd",
+    "read_vectors",
+    "vectors_of",
+]
 
 __getattr__ = lazy_exports(__name__, _HOMES)
