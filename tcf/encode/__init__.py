@@ -4,6 +4,7 @@ from tcf._util import lazy_exports
 
 _HOMES = {
     "ENCODERS": "spec",
+    "ApiEncoder": "backends.api",
     "Backend": "backends.protocol",
     "Embeddings": "embeddings",
     "EncoderSpec": "spec",
@@ -16,6 +17,7 @@ _HOMES = {
 
 __all__ = [
     "ENCODERS",
+    "ApiEncoder",
     "Backend",
     "Embeddings",
     "EncoderSpec",

@@ -3,6 +3,7 @@
 from tcf._util import lazy_exports
 
 _HOMES = {
+    "ApiEncoder": "api",
     "Backend": "protocol",
     "HfBackend": "hf",
     "SentenceBackend": "sentence",
@@ -12,6 +13,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ApiEncoder",
     "Backend",
     "HfBackend",
     "SentenceBackend",
