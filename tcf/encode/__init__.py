@@ -3,7 +3,7 @@
 from tcf._util import lazy_exports
 
 _HOMES = {
-    "ENCODERS": "spec",
+    "ENCODERS": "encoders",
     "Backend": "backends.protocol",
     "Embeddings": "embeddings",
     "EncoderSpec": "spec",

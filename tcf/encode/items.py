@@ -14,9 +14,10 @@ from tcf.encode.backends.protocol import Backend
 from tcf.encode.backends.resolve import make_backend, own_backend
 from tcf.encode.backends.tokens import TokenlessTextError
 from tcf.encode.embeddings import Embeddings
+from tcf.encode.encoders import resolve
 from tcf.encode.location import cache_folder
 from tcf.encode.progress import LazyBar
-from tcf.encode.spec import Dtype, EncoderSpec, Pooling, Quantization, resolve
+from tcf.encode.spec import Dtype, EncoderSpec, Pooling, Quantization
 from tcf.encode.store import FORMAT_VERSION, VectorStore
 from tcf.encode.texts import as_texts, digests, distinct
 from tcf.errors import EncoderError

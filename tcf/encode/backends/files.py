@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tcf._util import write_json
-from tcf.encode.spec import ENCODERS
+from tcf.encode.encoders import ENCODERS
 from tcf.errors import EncoderError
 
 __all__ = ["fingerprint", "is_sentence_transformer", "locate"]

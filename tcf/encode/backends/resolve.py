@@ -31,7 +31,7 @@ def make_backend(
     """Return the backend that makes the vectors of ``spec``; loads no model yet.
 
     Args:
-        spec: From `tcf.encode.spec.resolve`.
+        spec: From `tcf.encode.encoders.resolve`.
         texts: What a static encoder is fitted on.
         placement: See `encode_items`.
         device: Torch device, or None.
