@@ -7,9 +7,12 @@ _HOMES = {
     "Backend": "backends.protocol",
     "Embeddings": "embeddings",
     "EncoderSpec": "spec",
+    "KnownEncoder": "encoders",
+    "Plan": "planner",
     "TfidfSvd": "backends.static",
     "encode_catalog": "items",
     "encode_items": "items",
+    "plan": "planner",
 }
 
 __all__ = [
@@ -17,9 +20,12 @@ __all__ = [
     "Backend",
     "Embeddings",
     "EncoderSpec",
+    "KnownEncoder",
+    "Plan",
     "TfidfSvd",
     "encode_catalog",
     "encode_items",
+    "plan",
 ]
 
 __getattr__ = lazy_exports(__name__, _HOMES)

@@ -1,5 +1,6 @@
 """How large a text encoder is, block by block, from its config alone: nothing is downloaded."""
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ BITS = {
     "bfloat16": 16,
     "float16": 16,
     "int8": 8,
-    "nf4": 4.5,  # 4, and one float32 scale for 64 weights: Dettmers et al. (2023)
+    "nf4": 4.127,  # with doubly quantised scales: Dettmers et al. (2023), section 3
 }
 """Bits a weight takes."""
 
@@ -84,6 +85,13 @@ class Shape:
         """Bytes of the largest block in memory."""
         return _bytes(self.largest_block, self.largest_linear, dtype, quantization)
 
+    def read_bytes(self, stored: str, num_blocks: int | None = None) -> int:
+        """Bytes on disk of all weights, or of what lies around and in the first ``num_blocks``."""
+        rest = self.total - self.embeddings
+        if num_blocks is not None:
+            rest = rest * num_blocks // self.depth
+        return int((self.embeddings + rest) * BITS[stored] / 8)
+
     def flops(self, lengths: Any, *, num_blocks: int) -> float:
         """Return the work of the first ``num_blocks`` blocks over texts of ``lengths`` tokens.
 
@@ -131,7 +139,7 @@ def build_empty(config: Any) -> nn.Module:
     has_half = halved and type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING
     with quiet(), torch.device("meta"):
         auto = AutoModelForTextEncoding if has_half else AutoModel
-        model = auto.from_config(config, dtype=torch.bfloat16)
+        model = auto.from_config(copy.deepcopy(config), dtype=torch.bfloat16)  # it notes the dtype
     return (model.get_encoder() if halved and not has_half else model).eval()
 
 
