@@ -74,6 +74,34 @@ def encode(
 
 
 @app.command()
+def plan(
+    encoder: Annotated[str, typer.Argument(help="Hub name, local folder, or a short name.")],
+    items: Annotated[Path, typer.Argument(help="Items file: TSV, CSV (.gz too) or Parquet.")],
+    text: Annotated[str, typer.Option(help="Template of an item's text.")] = "{title}",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    quantization: Annotated[str | None, typer.Option(help="int8 or nf4.")] = None,
+    max_tokens: Annotated[int, typer.Option(help="Texts are cut there.")] = 30,
+    placement: Annotated[str, typer.Option(help="auto, resident, sharded or streamed.")] = "auto",
+    cache: CacheOption = "auto",
+) -> None:
+    """Say what encoding would take, and where it would run; downloads no weights."""
+    with _errors():
+        from tcf.data.formats import read_items
+        from tcf.encode.planner import plan as make_plan
+
+        made = make_plan(
+            read_items(items, text=text).texts,
+            encoder=encoder,
+            dtype=dtype,
+            quantization=quantization,
+            max_tokens=max_tokens,
+            placement=placement,
+            cache=cache,
+        )
+        _print_rows(made.rows(), title=f"encoding {items} with {made.spec.display_name}")
+
+
+@app.command()
 def run(
     study: Annotated[Path, typer.Argument(help="A Python file with `def study() -> Study`.")],
     data: Annotated[Path | None, typer.Option(help="Folder with the study's data.")] = None,
@@ -248,6 +276,17 @@ def _print_table(folder: Path, metrics: list[str] | tuple[str, ...]) -> None:
     shown = Table(*frame.columns, title=f"mean over seeds ± standard deviation: {folder}")
     for row in frame.iter_rows():
         shown.add_row(*("" if cell is None else str(cell) for cell in row))
+    console = Console()
+    (console if console.is_terminal else Console(width=160)).print(shown)
+
+
+def _print_rows(rows: list[tuple[str, str]], *, title: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(title=title, show_header=False)
+    for row in rows:
+        shown.add_row(*row)
     console = Console()
     (console if console.is_terminal else Console(width=160)).print(shown)
 

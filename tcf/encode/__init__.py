@@ -3,7 +3,7 @@
 from tcf._util import lazy_exports
 
 _HOMES = {
-    "ENCODERS": "spec",
+    "ENCODERS": "encoders",
     "L2": "transform",
     "PCA": "transform",
     "ApiEncoder": "backends.api",
@@ -11,6 +11,8 @@ _HOMES = {
     "Embeddings": "embeddings",
     "EncoderSpec": "spec",
     "HashedNgrams": "backends.static",
+    "KnownEncoder": "encoders",
+    "Plan": "planner",
     "RandomProjection": "transform",
     "Reading": "backends.protocol",
     "TfidfSvd": "backends.static",
@@ -19,6 +21,7 @@ _HOMES = {
     "apply_transforms": "transform",
     "encode_catalog": "items",
     "encode_items": "items",
+    "plan": "planner",
     "read_vectors": "backends.arrays",
     "vectors_of": "backends.arrays",
 }
@@ -32,6 +35,8 @@ __all__ = [
     "Embeddings",
     "EncoderSpec",
     "HashedNgrams",
+    "KnownEncoder",
+    "Plan",
     "RandomProjection",
     "Reading",
     "TfidfSvd",
@@ -40,6 +45,7 @@ __all__ = [
     "apply_transforms",
     "encode_catalog",
     "encode_items",
+    "plan",
     "read_vectors",
     "vectors_of",
 ]

@@ -14,10 +14,11 @@ from tcf.encode.backends.hf import HfBackend
 from tcf.encode.backends.protocol import Backend, Reading
 from tcf.encode.backends.resolve import make_backends, own_backend
 from tcf.encode.backends.tokens import TokenlessTextError
+from tcf.encode.encoders import resolve
 from tcf.encode.location import cache_folder
 from tcf.encode.progress import LazyBar
 from tcf.encode.ranks import shares
-from tcf.encode.spec import EncoderSpec, resolve
+from tcf.encode.spec import EncoderSpec
 from tcf.encode.store import FORMAT_VERSION, VectorStore, Writer
 from tcf.encode.texts import as_texts, distinct
 from tcf.errors import EncoderError
@@ -121,6 +122,11 @@ class Harvest:
         if out is not None:
             return {self.readings[0]: np.load(out, mmap_mode="r", allow_pickle=False)}
         return {reading: result.array for reading, result in results.items()}
+
+    def stored(self) -> np.ndarray:
+        """Return which distinct texts, in order of appearance, the first reading's store holds."""
+        store = self._outputs[self.readings[0]].store
+        return np.zeros(len(self._texts), bool) if store is None else store.has(self._hashes)
 
     def name(self, reading: Reading) -> str:
         """Return the encoder's display name."""

@@ -126,8 +126,8 @@ def encode_catalog(
 
     Args:
         catalog: Items with their texts.
-        encoder: As in `encode_items`; or a ``.npy``, ``.safetensors`` or ``.parquet`` file with ready
-            vectors and their item ids (`vectors_of`).
+        encoder: As in `encode_items`; or a ``.npy``, ``.safetensors`` or ``.parquet`` file
+            with ready vectors and their item ids (`vectors_of`).
         pooling, layer, prompt: As in `encode_items`, several values included.
         **settings: The other keywords of `encode_items`.
 

@@ -1,15 +1,15 @@
-"""Everything that shapes a vector, as one frozen value; the encoders that have a short name."""
+"""Everything that shapes a vector, as one frozen value."""
 
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Pooling = Literal["mean", "last_token", "first_token"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 Quantization = Literal["int8", "nf4"]
 
-__all__ = ["ENCODERS", "EncoderSpec", "resolve"]
+__all__ = ["EncoderSpec"]
 
 
 class EncoderSpec(BaseModel):
@@ -68,46 +68,3 @@ class EncoderSpec(BaseModel):
             return self.label
         depth = "" if self.layer == -1 else f" (layer {self.layer})"
         return Path(self.name).name + depth
-
-
-_OPT_SIZES = ("125m", "350m", "1.3b", "2.7b", "6.7b", "13b", "30b", "66b")
-
-ENCODERS: dict[str, EncoderSpec] = {
-    "hashed-ngrams": EncoderSpec(name="hashed-ngrams", label="Hashed n-grams"),
-    "tfidf-svd": EncoderSpec(name="tfidf-svd", label="TF-IDF + SVD"),
-    **{
-        f"opt-{size}": EncoderSpec(name=f"facebook/opt-{size}", label=f"OPT-{size.upper()}")
-        for size in _OPT_SIZES
-    },
-}
-
-
-def resolve(encoder: str | Path | EncoderSpec, **settings: Any) -> EncoderSpec:
-    """Return the spec of ``encoder`` with ``settings`` applied.
-
-    Args:
-        encoder: Short name in `ENCODERS`, hub name, folder, or a spec.
-        **settings: Fields of `EncoderSpec`. One left at its default changes nothing.
-
-    Raises:
-        ValueError: If a setting has no meaning, or contradicts one that the spec states.
-    """
-    base = encoder if isinstance(encoder, EncoderSpec) else ENCODERS.get(str(encoder))
-    if base is None:
-        base = EncoderSpec(name=str(encoder))
-    stated = {**base.model_dump(exclude_unset=True)}
-    for key, value in settings.items():
-        if value == EncoderSpec.model_fields[key].default:
-            continue
-        if isinstance(encoder, EncoderSpec) and key in stated and stated[key] != value:
-            raise ValueError(
-                f"{key}={value!r} contradicts {key}={stated[key]!r} of the EncoderSpec; "
-                "give it once"
-            )
-        stated[key] = value
-    try:
-        return EncoderSpec(**stated)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{where}: {first['msg']}; got {first['input']!r}") from None

@@ -11,6 +11,7 @@ hold the lock of their share of the texts while they work, and the manifest's fo
 that no manifest names was left by a killed writer and is removed by the next one of that share.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -91,6 +92,16 @@ class VectorStore:
             for start in range(0, len(positions), step):
                 part = slice(start, start + step)
                 yield positions[part], vectors[rows_hit[part]]
+
+    def has(self, hashes: np.ndarray) -> np.ndarray:
+        """Return ``(n,)`` bool: whether the manifest's shards name each digest; reads no vector."""
+        found = np.zeros(len(hashes), bool)
+        for shard in self.manifest()["shards"]:
+            with contextlib.suppress(OSError):  # a shard that is gone holds nothing
+                path = self.folder / shard["rows"]["file"]
+                rows = np.load(path, mmap_mode="r", allow_pickle=False)
+                found |= np.isin(hashes, np.frombuffer(rows.tobytes(), "S32"))
+        return found
 
     @contextmanager
     def writer(self, share: str = _WHOLE) -> Iterator["Writer"]:

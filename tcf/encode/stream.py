@@ -23,13 +23,11 @@ from tcf.encode.backends.skeleton import Skeleton
 from tcf.encode.backends.tokens import Tokens
 from tcf.encode.batching import plan_batches
 from tcf.encode.layer_major import Layout, Pass
+from tcf.encode.placement import STATES_IN_MEMORY_BYTES, STATES_OF_CHUNK_BYTES, tokens_a_batch
 from tcf.encode.states import Checkpoint, working_folder
 
 __all__ = ["StreamedReader"]
 
-_BATCH_TOKENS = {"cpu": 1024, "cuda": 65536}
-_MEMORY_BYTES = 2**30
-_CHUNK_BYTES = 2**36
 _log = logging.getLogger(__name__)
 
 
@@ -75,13 +73,12 @@ class StreamedReader:
     ) -> None:
         self._folder, self._max_tokens = folder, max_tokens
         self._device, self._dtype = torch.device(device), getattr(torch, dtype)
-        auto = _BATCH_TOKENS.get(self._device.type, _BATCH_TOKENS["cpu"])
-        self._batch_tokens = auto if batch_tokens == "auto" else batch_tokens
+        self._batch_tokens = tokens_a_batch(batch_tokens, device)
         self._padding_side: Literal["left", "right"] = padding_side
         self._quantization, self._trust = quantization, trust_remote_code
         self._work = work
-        self._memory_bytes = _MEMORY_BYTES if memory_bytes is None else memory_bytes
-        self._chunk_bytes = _CHUNK_BYTES if chunk_bytes is None else chunk_bytes
+        self._memory_bytes = STATES_IN_MEMORY_BYTES if memory_bytes is None else memory_bytes
+        self._chunk_bytes = STATES_OF_CHUNK_BYTES if chunk_bytes is None else chunk_bytes
         self._counts: dict[int, dict[str, int]] = {}
         self._tokenizer = load_tokenizer(folder, trust_remote_code=trust_remote_code)
         self._outline = self._fresh()

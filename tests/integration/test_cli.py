@@ -142,7 +142,7 @@ def test_encode_writes_vectors_with_their_ids(tmp_path: Path):
 def test_help_names_the_commands():
     done = tcf("--help")
     assert done.exit_code == 0
-    for command in ("encode", "run", "table", "plot"):
+    for command in ("encode", "plan", "run", "table", "plot"):
         assert re.search(rf"\b{command}\b", done.stdout)
 
 
@@ -231,3 +231,26 @@ def test_a_run_that_another_process_has_leaves_no_table_to_print(tmp_path: Path)
         done = tcf(*arguments)
     assert done.exit_code == 0, done.output
     assert "0 runs found, 0 made, 1 left to another process" in done.stdout
+
+
+def test_plan_says_what_encoding_would_take(tmp_path: Path):
+    items = tmp_path / "items.tsv"
+    items.write_text(ITEMS)
+    done = tcf("plan", "opt-125m", items, "--cache", tmp_path / "cache", "--max-tokens", 20)
+    assert done.exit_code == 0, done.output
+    for said in (
+        "OPT-125M, from the table of known encoders",
+        "3, of which 3 distinct",
+        "texts cut at 20",
+        "parameters",
+        "peak memory, streamed",
+        "resident: ",
+    ):
+        assert said in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["items.tsv"]
+
+
+def test_plan_for_a_folder_that_is_not_there(tmp_path: Path):
+    items = tmp_path / "items.tsv"
+    items.write_text(ITEMS)
+    assert "no encoder folder at" in error_of(tcf("plan", tmp_path / "none", items))

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tcf._util import write_json
-from tcf.encode.spec import ENCODERS
+from tcf.encode.encoders import ENCODERS
 from tcf.errors import EncoderError
 
-__all__ = ["file_hash", "fingerprint", "is_sentence_transformer", "locate"]
+__all__ = ["file_hash", "fingerprint", "is_sentence_transformer", "locate", "weight_files"]
 
 _IGNORED = {
     "generation_config.json",
@@ -67,7 +67,7 @@ def fingerprint(folder: Path, *, memory: Path | None = None, code: bool = False)
             change; None hashes them anew.
         code: Also the model's own Python files, which the caller trusts and will run.
     """
-    weights = _weight_files(folder)
+    weights = weight_files(folder)
     small = sorted(
         path
         for part in _model_folders(folder)
@@ -87,7 +87,7 @@ def _checked(folder: Path, name: str) -> Path:
         raise EncoderError(
             f"encoder {name!r}: {folder} must hold config.json and weights; found {found}"
         )
-    if not _weight_files(folder):
+    if not weight_files(folder):
         raise EncoderError(
             f"encoder {name!r}: {folder} holds no weights (*.safetensors or *.bin); "
             "download the model again or save it with save_pretrained"
@@ -110,7 +110,7 @@ def _from_hub(name: str, revision: str | None, code: bool) -> Path:
     try:
         folder = fetch([*small, "*.safetensors"])
         # Older models have PyTorch weights only; fetched on their own, never beside safetensors.
-        return folder if _weight_files(folder) else fetch([*small, "*.bin"])
+        return folder if weight_files(folder) else fetch([*small, "*.bin"])
     except Exception as error:  # the hub client raises many kinds, of its own and of httpx
         close = difflib.get_close_matches(name, ENCODERS, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
@@ -131,7 +131,7 @@ def _model_folders(folder: Path) -> list[Path]:
     return sorted({folder, *(part for part in parts if part.is_dir())})
 
 
-def _weight_files(folder: Path) -> list[Path]:
+def weight_files(folder: Path) -> list[Path]:
     """The weight files that loading would read: PyTorch ones only where no safetensors are."""
     files: list[Path] = []
     for part in _model_folders(folder):

@@ -1,5 +1,6 @@
 """Any Hugging Face encoder, decoder, or encoder half, read from its own files."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -8,10 +9,13 @@ from typing import Any, Literal
 import numpy as np
 
 from tcf._util import hash_json
-from tcf.encode.backends.files import fingerprint
+from tcf.encode.backends.files import fingerprint, weight_files
 from tcf.encode.backends.protocol import Reader, Reading
 
 __all__ = ["HfBackend", "Transformer"]
+
+_MARGIN = 4  # float16 files loaded as float32 take twice their size, and batches need room too
+_log = logging.getLogger(__name__)
 
 
 class Transformer:
@@ -26,7 +30,7 @@ class Transformer:
         device: Torch device.
         dtype: Resolved number format, never ``"auto"``.
         quantization: Of the blocks' weights.
-        placement: ``"resident"``, ``"sharded"`` or ``"streamed"``.
+        placement: ``"auto"``, ``"resident"``, ``"sharded"`` or ``"streamed"``.
         batch_tokens: Padded tokens a batch, or ``"auto"``.
         memory: Where hashes of large files are remembered.
         work: Where a streamed pass keeps its states; None is a temporary folder.
@@ -76,7 +80,8 @@ class Transformer:
     @cached_property
     def reader(self) -> Reader:
         """The loaded model, or what streams it."""
-        if self._placement == "streamed":
+        placement = self._placed()
+        if placement == "streamed":
             from tcf.encode.stream import StreamedReader
 
             work = self._work and self._work / hash_json(self.identity)[:16]
@@ -86,10 +91,26 @@ class Transformer:
         return TransformerReader(
             self._folder,
             layers=self._layers,
-            device_map="auto" if self._placement == "sharded" else None,
+            device_map="auto" if placement == "sharded" else None,
             offload_folder=self._work and self._work / "offload",
             **self._settings,
         )
+
+    def _placed(self) -> str:
+        """Resolve ``"auto"``; a model that fits many times over is not looked at closely."""
+        if self._placement != "auto":
+            return self._placement
+        from tcf.encode.machine import free_memory
+        from tcf.encode.placement import choose_placement, device_memory
+
+        stored = sum(path.stat().st_size for path in weight_files(self._folder))
+        if _MARGIN * stored < device_memory(free_memory(), self._settings["device"]):
+            return "resident"
+        names = ("device", "dtype", "quantization", "batch_tokens", "trust_remote_code")
+        settings = {name: self._settings[name] for name in names}
+        choice = choose_placement(self._folder, **settings)
+        _log.info("placement %s: %s", *choice)
+        return choice.placement
 
 
 class HfBackend:

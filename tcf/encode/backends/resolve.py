@@ -29,7 +29,7 @@ def make_backends(
     """Return the backend that makes the vectors of each spec; loads no model yet.
 
     Args:
-        specs: From `tcf.encode.spec.resolve`; they differ in layer, pooling and prompt alone.
+        specs: From `tcf.encode.encoders.resolve`; they differ in layer, pooling and prompt alone.
         texts: The texts of each, prompt included: what a static encoder is fitted on.
         placement: See `encode_items`.
         device: Torch device, or None.
