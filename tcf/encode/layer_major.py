@@ -150,7 +150,7 @@ class Pass:
                 "asked": sorted(set(self._asked), key=str),
             }
         else:
-            self._skeleton.forms = [(count, bias) for count, bias in facts["forms"]]
+            self._skeleton.forms = [tuple(form) for form in facts["forms"]]
         reads = [(place, pooling) for place, pooling in facts["asked"]]
         depth = self._skeleton.num_blocks
         self._top = max(depth if place is None else place for place, _ in reads)

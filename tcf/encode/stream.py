@@ -6,7 +6,6 @@ it would not fit on disk), while the block before it computes. See DESIGN, secti
 
 import hashlib
 import logging
-import tempfile
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib.metadata import version
@@ -119,9 +118,7 @@ class StreamedReader:
         places = [place_of(self._outline.half, reading.layer) for reading in readings]
         asked = [(place, r.pooling) for place, r in zip(places, readings, strict=True)]
         tokens = Tokens.of(self._tokenizer, texts, max_tokens=self._max_tokens)
-        spill = Path(tempfile.gettempdir()) / f"tcf-stream-{hash_json([str(self._folder)])[:8]}"
-        spill = Path(tempfile.mkdtemp(prefix="tcf-stream-")) if self._work is None else spill
-        with working_folder(self._work, spill) as folder:
+        with working_folder(self._work) as folder:
             yield from self._chunks(tokens, np.asarray(wanted), asked, folder)
 
     def _chunks(
@@ -167,14 +164,15 @@ class StreamedReader:
         batches, facts = found
         known = {tuple(reading) for reading in facts["asked"]}
         if not set(asked) <= known:
-            return [], None
+            return [], None  # what has passed by cannot be pooled any more
         _log.info("going on after block %d, where an earlier pass stopped", facts["done"])
         return batches, facts
 
     def _next_chunk(self, tokens: Tokens, wanted: np.ndarray) -> list[np.ndarray]:
         """Return whole batches, the longest texts first, whose states fit ``chunk_bytes``."""
         plan = plan_batches(tokens.lengths, wanted, batch_tokens=self._batch_tokens)
-        width = self._outline.whole.get_input_embeddings().weight.shape[-1]
+        config: Any = self._outline.half.config
+        width = getattr(config.get_text_config(), "hidden_size", 0)  # unknown: all at once
         row_bytes = width * self._dtype.itemsize
         size = np.cumsum([tokens.lengths[batch].sum() * row_bytes for batch in plan])
         return plan[: max(1, int(np.searchsorted(size, self._chunk_bytes, side="right")))]
