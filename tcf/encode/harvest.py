@@ -34,6 +34,7 @@ class Where:
     device: str | None = None
     batch_tokens: int | Literal["auto"] = "auto"
     cache: str | PathLike[str] | None = None
+    progress: bool = True
 
     @classmethod
     def names(cls) -> list[str]:
@@ -76,7 +77,7 @@ class Harvest:
     ) -> None:
         plain = as_texts(texts)
         self.readings = list(readings)
-        self._cache = cache_folder(where.cache)
+        self._cache, self._progress = cache_folder(where.cache), where.progress
         specs = [_spec(encoder, {**settings, **reading._asdict()}) for reading in readings]
         prompts = list(dict.fromkeys(spec.prompt for spec in specs))
         final = {prompt: _with_prompt(plain, prompt) for prompt in prompts}
@@ -93,6 +94,7 @@ class Harvest:
                 device=where.device,
                 batch_tokens=where.batch_tokens,
                 cache=self._cache,
+                progress=where.progress,
             )
         else:
             backends = [encoder] * len(specs)
@@ -101,9 +103,7 @@ class Harvest:
             for reading, spec, backend in zip(readings, specs, backends, strict=True)
         }
 
-    def vectors(
-        self, *, progress: bool, out: str | PathLike[str] | None = None
-    ) -> dict[Reading, np.ndarray]:
+    def vectors(self, *, out: str | PathLike[str] | None = None) -> dict[Reading, np.ndarray]:
         """Return the ``(num_texts, E)`` float32 vectors of each reading, found or made."""
         if out is not None and len(self.readings) > 1:
             raise ValueError(
@@ -116,7 +116,7 @@ class Harvest:
                 for reading, output in self._outputs.items()
             }
             for group in self._groups():
-                self._fill(group, results, progress=progress)
+                self._fill(group, results)
             for result in results.values():
                 result.repeat()
         if out is not None:
@@ -161,9 +161,7 @@ class Harvest:
             groups.setdefault(id(shared), []).append(reading)
         return list(groups.values())
 
-    def _fill(
-        self, group: list[Reading], results: "dict[Reading, _Result]", *, progress: bool
-    ) -> None:
+    def _fill(self, group: list[Reading], results: "dict[Reading, _Result]") -> None:
         """Bring the vectors of a group's readings into their results."""
         missing = {reading: self._wanted(reading) for reading in group}
         stores = {r: s for r in group if (s := self._outputs[r].store) is not None}
@@ -186,7 +184,7 @@ class Harvest:
                 if writers:
                     find()  # another process may have made them while this one waited
                 here = {reading: missing[reading] & mine for reading in group}
-                self._make(here, results, writers, progress=progress)
+                self._make(here, results, writers)
                 for reading in group:
                     missing[reading] &= ~mine
 
@@ -195,8 +193,6 @@ class Harvest:
         missing: dict[Reading, np.ndarray],
         results: "dict[Reading, _Result]",
         writers: dict[Reading, Writer],
-        *,
-        progress: bool,
     ) -> None:
         """Encode what is missing, checked and none left out, and keep it."""
         wanted = np.flatnonzero(np.logical_or.reduce(list(missing.values())))
@@ -204,8 +200,11 @@ class Harvest:
             return
         group = list(missing)
         done = np.zeros(len(self._texts), bool)
+        backend = self._outputs[group[0]].backend
+        streamed = isinstance(backend, HfBackend) and backend.model.placement == "streamed"
+        shown = self._progress and not streamed  # a streamed pass shows its blocks instead
         try:
-            with LazyBar(len(wanted), "Encoding texts", shown=progress) as bar:
+            with LazyBar(len(wanted), "Encoding texts", shown=shown) as bar:
                 for positions, made in self._run(group, wanted):
                     done[positions] = True
                     for reading, vectors in zip(group, made, strict=True):

@@ -105,9 +105,9 @@ def encode_items(
         encoder,
         readings(layer=layer, pooling=pooling, prompt=prompt),
         settings,
-        Where(placement, device, batch_tokens, cache),
+        Where(placement, device, batch_tokens, cache, progress),
     )
-    vectors = harvest.vectors(progress=progress, out=out)
+    vectors = harvest.vectors(out=out)
     if _is_harvest(layer, pooling, prompt):
         return vectors
     return vectors[harvest.readings[0]]
@@ -139,7 +139,7 @@ def encode_catalog(
     Raises:
         As `encode_items`.
     """
-    run_options = {"progress": settings.pop("progress", True), "out": settings.pop("out", None)}
+    out = settings.pop("out", None)
     where = Where(**{name: settings.pop(name) for name in Where.names() if name in settings})
     unknown = sorted(settings.keys() - _SPEC_SETTINGS)
     if unknown:
@@ -152,7 +152,7 @@ def encode_catalog(
     harvest = Harvest(named, encoder, wanted, settings, where)
     ids = tuple(catalog.item_ids)
     made = {}
-    for reading, vectors in harvest.vectors(**run_options).items():
+    for reading, vectors in harvest.vectors(out=out).items():
         about = {"name": harvest.name(reading), "parameters": harvest.parameters(reading)}
         ingredients = harvest.ingredients(reading)
         made[reading] = Embeddings(ids, vectors, {**about, **ingredients}, hash_json(ingredients))

@@ -17,6 +17,7 @@ from tcf.encode.backends.skeleton import Skeleton
 from tcf.encode.backends.tokens import Tokens
 from tcf.encode.batching import run_with_backoff
 from tcf.encode.pooling import POOLINGS
+from tcf.encode.progress import LazyBar
 from tcf.encode.states import Checkpoint, PackedStates, RowFile
 
 __all__ = ["Layout", "Pass"]
@@ -96,6 +97,7 @@ class Pass:
         device: Where blocks compute.
         offset: Number of the first position.
         padding_side: Side of the padding.
+        progress: Show a bar of batches times blocks.
     """
 
     def __init__(
@@ -110,11 +112,13 @@ class Pass:
         device: torch.device,
         offset: int,
         padding_side: Literal["left", "right"],
+        progress: bool = False,
     ) -> None:
         self._skeleton, self._layout = skeleton, layout
         self._checkpoint, self._folder, self._asked = checkpoint, folder, asked
         self._memory_bytes, self._device, self._offset = memory_bytes, device, offset
         self._side: Literal["left", "right"] = padding_side
+        self._progress = progress
         self._states: PackedStates | None = None
         self._pooled: dict[Asked, RowFile] = {}
 
@@ -150,7 +154,7 @@ class Pass:
                 "asked": sorted(set(self._asked), key=str),
             }
         else:
-            self._skeleton.forms = [(count, bias) for count, bias in facts["forms"]]
+            self._skeleton.forms = [tuple(form) for form in facts["forms"]]
         reads = [(place, pooling) for place, pooling in facts["asked"]]
         depth = self._skeleton.num_blocks
         self._top = max(depth if place is None else place for place, _ in reads)
@@ -180,22 +184,26 @@ class Pass:
         if done >= self._top:
             return
         about = fresh()
-        with ThreadPoolExecutor(1, thread_name_prefix="tcf-weights") as reader:
+        steps = len(self._layout.batches) * (self._top - done)
+        with (
+            ThreadPoolExecutor(1, thread_name_prefix="tcf-weights") as reader,
+            LazyBar(steps, "Streaming blocks", shown=self._progress) as bar,
+        ):
             coming: Any = reader.submit(weights.load_block, about, done)
             for number in range(done, self._top):
                 block, coming = coming.result(), None  # a future would hold its block
                 if number + 1 < self._top:
                     coming = reader.submit(weights.load_block, about, number + 1)
-                self._run_block(block, number)
+                self._run_block(block, number, bar)
                 weights.release(block, about, number + 2)
                 del block  # before the one after the next is read
                 self._keep(number + 1, facts)
 
-    def _run_block(self, block: nn.Module, number: int) -> None:
+    def _run_block(self, block: nn.Module, number: int, bar: LazyBar) -> None:
         for _ in run_with_backoff(
             iter(self._layout.batches), lambda part: self._step(block, number, part)
         ):
-            pass  # the states are kept; there is nothing to collect
+            bar.advance(1)  # the states are kept; there is nothing to collect
 
     def _step(self, block: nn.Module, number: int, part: np.ndarray) -> None:
         """Take one batch through one block."""

@@ -13,7 +13,7 @@ checkpoint, replaced in one step, says so. So a kill at any moment costs at most
 
 import json
 import os
-import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -167,7 +167,9 @@ class Checkpoint:
         facts: Any
         try:
             facts = json.loads((self._folder / "checkpoint.json").read_text(encoding="utf-8"))
-            if facts.pop("key") != self._key:
+            sizes = {p.name: p.stat().st_size for p in self._folder.iterdir()}
+            whole = facts.pop("files").items() <= sizes.items()
+            if facts.pop("key") != self._key or not whole:
                 return None
             plan = np.load(self._folder / "plan.npy", allow_pickle=False)
             cuts = np.flatnonzero(np.diff(plan[1])) + 1
@@ -186,8 +188,11 @@ class Checkpoint:
 
     def save(self, facts: dict[str, Any]) -> None:
         """Say how far the pass has come, in one step."""
-        if self._folder is not None:
-            write_json(self._folder / "checkpoint.json", {"key": self._key, **facts})
+        if self._folder is None:
+            return
+        sizes = {p.name: p.stat().st_size for p in self._folder.glob("*.bin")}
+        about = {"key": self._key, "files": sizes, **facts}
+        write_json(self._folder / "checkpoint.json", about)
 
     def clear(self) -> None:
         """Remove the checkpoint and the files it speaks of."""
@@ -200,30 +205,31 @@ class Checkpoint:
 
 
 @contextmanager
-def working_folder(work: Path | None, spill: Path) -> Iterator[Path]:
-    """Yield the folder that a pass may write to: ``work``, locked, or ``spill``, removed after.
+def working_folder(work: Path | None) -> Iterator[Path]:
+    """Yield the folder that a pass may write to: ``work``, locked, or one that is removed after.
 
     Raises:
         EncoderError: If it cannot be written, or another process uses it.
     """
-    folder = work or spill
+    if work is None:
+        with tempfile.TemporaryDirectory(prefix="tcf-stream-") as spill:
+            yield Path(spill)
+        return
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
+        work.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(work / ".lock")
         lock.acquire(timeout=0)
     except Timeout:
         raise EncoderError(
-            f"{folder}: one process at a time can stream into a folder, and one does; wait for it, "
+            f"{work}: one process at a time can stream into a folder, and one does; wait for it, "
             "or give this one another"
         ) from None
     except OSError as error:
-        raise EncoderError(f"{folder} must be a folder that can be written ({error})") from error
+        raise EncoderError(f"{work} must be a folder that can be written ({error})") from error
     try:
-        yield folder
+        yield work
     finally:
         lock.release()
-        if work is None:
-            shutil.rmtree(spill)
 
 
 def _bytes(rows: Tensor) -> memoryview:

@@ -6,7 +6,6 @@ it would not fit on disk), while the block before it computes. See DESIGN, secti
 
 import hashlib
 import logging
-import tempfile
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib.metadata import version
@@ -51,6 +50,7 @@ class StreamedReader:
         chunk_bytes: Texts whose states take more than this go through the model in several chunks,
             and its weights are read once for each. Default: 64 GiB.
         trust_remote_code: As in `load_model`.
+        progress: Show a bar of batches times blocks once the work has taken two seconds.
 
     Raises:
         EncoderError: If the model cannot be streamed.
@@ -70,13 +70,14 @@ class StreamedReader:
         memory_bytes: int | None = None,
         chunk_bytes: int | None = None,
         trust_remote_code: bool = False,
+        progress: bool = False,
     ) -> None:
         self._folder, self._max_tokens = folder, max_tokens
         self._device, self._dtype = torch.device(device), getattr(torch, dtype)
         self._batch_tokens = tokens_a_batch(batch_tokens, device)
         self._padding_side: Literal["left", "right"] = padding_side
         self._quantization, self._trust = quantization, trust_remote_code
-        self._work = work
+        self._work, self._progress = work, progress
         self._memory_bytes = STATES_IN_MEMORY_BYTES if memory_bytes is None else memory_bytes
         self._chunk_bytes = STATES_OF_CHUNK_BYTES if chunk_bytes is None else chunk_bytes
         self._counts: dict[int, dict[str, int]] = {}
@@ -117,9 +118,7 @@ class StreamedReader:
         places = [place_of(self._outline.half, reading.layer) for reading in readings]
         asked = [(place, r.pooling) for place, r in zip(places, readings, strict=True)]
         tokens = Tokens.of(self._tokenizer, texts, max_tokens=self._max_tokens)
-        spill = Path(tempfile.gettempdir()) / f"tcf-stream-{hash_json([str(self._folder)])[:8]}"
-        spill = Path(tempfile.mkdtemp(prefix="tcf-stream-")) if self._work is None else spill
-        with working_folder(self._work, spill) as folder:
+        with working_folder(self._work) as folder:
             yield from self._chunks(tokens, np.asarray(wanted), asked, folder)
 
     def _chunks(
@@ -147,6 +146,7 @@ class StreamedReader:
                 device=self._device,
                 offset=self._offset,
                 padding_side=self._padding_side,
+                progress=self._progress,
             )
             for positions, vectors in run.vectors(self._weights, self._fresh, facts):
                 here = left[positions]
@@ -165,14 +165,15 @@ class StreamedReader:
         batches, facts = found
         known = {tuple(reading) for reading in facts["asked"]}
         if not set(asked) <= known:
-            return [], None
+            return [], None  # what has passed by cannot be pooled any more
         _log.info("going on after block %d, where an earlier pass stopped", facts["done"])
         return batches, facts
 
     def _next_chunk(self, tokens: Tokens, wanted: np.ndarray) -> list[np.ndarray]:
         """Return whole batches, the longest texts first, whose states fit ``chunk_bytes``."""
         plan = plan_batches(tokens.lengths, wanted, batch_tokens=self._batch_tokens)
-        width = self._outline.whole.get_input_embeddings().weight.shape[-1]
+        config: Any = self._outline.half.config
+        width = getattr(config.get_text_config(), "hidden_size", 0)  # unknown: all at once
         row_bytes = width * self._dtype.itemsize
         size = np.cumsum([tokens.lengths[batch].sum() * row_bytes for batch in plan])
         return plan[: max(1, int(np.searchsorted(size, self._chunk_bytes, side="right")))]

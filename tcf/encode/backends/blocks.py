@@ -100,14 +100,20 @@ def count_unloaded(
     whole = _unloaded(folder, dtype=torch.bfloat16, trust_remote_code=trust_remote_code)
     half, prefix = text_half(whole)  # bfloat16: on meta, experts multiply in nothing else
     read = LayerReader(half, [layer])
-    token = torch.zeros(1, 1, dtype=torch.long, device="meta")
-    # A ready mask of four dimensions: to make one, a model would look at values, and has none.
-    mask = torch.zeros(1, 1, 1, 1, device="meta")
-    inputs = {"input_ids": token, "position_ids": token, "attention_mask": mask}
     missing = {name.removeprefix(prefix) for name in absent}
-    return count_parameters(
-        half, lambda: read(inputs, [layer])[layer], missing=missing, where=folder
-    )
+
+    def run() -> Tensor:
+        """One token through a model without values; some need a mask, and some cannot take it."""
+        token = torch.zeros(1, 1, dtype=torch.long, device="meta")
+        # To make a mask, a model would look at values; one of four dimensions is ready.
+        mask = torch.zeros(1, 1, 1, 1, dtype=torch.bfloat16, device="meta")
+        try:
+            inputs = {"input_ids": token, "position_ids": token, "attention_mask": mask}
+            return read(inputs, [layer])[layer]
+        except (RuntimeError, ValueError):
+            return read({"input_ids": token}, [layer])[layer]
+
+    return count_parameters(half, run, missing=missing, where=folder)
 
 
 class BlockWeights:

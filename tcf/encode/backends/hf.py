@@ -35,6 +35,7 @@ class Transformer:
         memory: Where hashes of large files are remembered.
         work: Where a streamed pass keeps its states; None is a temporary folder.
         trust_remote_code: Run code that came with the model.
+        progress: Let a streamed pass show a bar of its blocks.
         padding_side: Vectors do not depend on it; right is right for every model.
     """
 
@@ -52,10 +53,11 @@ class Transformer:
         memory: Path | None = None,
         work: Path | None = None,
         trust_remote_code: bool = False,
+        progress: bool = True,
         padding_side: Literal["left", "right"] = "right",
     ) -> None:
         self._folder, self._memory, self._work, self._layers = folder, memory, work, layers
-        self._placement = placement
+        self._placement, self._progress = placement, progress
         self._settings: dict[str, Any] = {
             "max_tokens": max_tokens,
             "device": device,
@@ -80,24 +82,26 @@ class Transformer:
     @cached_property
     def reader(self) -> Reader:
         """The loaded model, or what streams it."""
-        placement = self._placed()
-        if placement == "streamed":
+        if self.placement == "streamed":
             from tcf.encode.stream import StreamedReader
 
             work = self._work and self._work / hash_json(self.identity)[:16]
-            return StreamedReader(self._folder, work=work, **self._settings)
+            return StreamedReader(
+                self._folder, work=work, progress=self._progress, **self._settings
+            )
         from tcf.encode.backends.transformer import TransformerReader
 
         return TransformerReader(
             self._folder,
             layers=self._layers,
-            device_map="auto" if placement == "sharded" else None,
+            device_map="auto" if self.placement == "sharded" else None,
             offload_folder=self._work and self._work / "offload",
             **self._settings,
         )
 
-    def _placed(self) -> str:
-        """Resolve ``"auto"``; a model that fits many times over is not looked at closely."""
+    @cached_property
+    def placement(self) -> str:
+        """What ``"auto"`` comes to; a model that fits many times over is not looked at closely."""
         if self._placement != "auto":
             return self._placement
         from tcf.encode.machine import free_memory

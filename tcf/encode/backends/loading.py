@@ -115,10 +115,13 @@ def text_half(model: Any) -> tuple[nn.Module, str]:
 
 
 def _has_half(config: Any) -> bool:
-    from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING
+    """Whether Transformers has a class for the encoder half; its config may say it is the whole."""
+    from transformers import MODEL_FOR_TEXT_ENCODING_MAPPING, MODEL_MAPPING
 
-    halved = getattr(config, "is_encoder_decoder", False)
-    return halved and type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING
+    kind = type(config)
+    if kind not in MODEL_FOR_TEXT_ENCODING_MAPPING or kind not in MODEL_MAPPING:
+        return False
+    return MODEL_FOR_TEXT_ENCODING_MAPPING[kind] is not MODEL_MAPPING[kind]
 
 
 def load_model(

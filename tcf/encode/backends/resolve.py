@@ -25,6 +25,7 @@ def make_backends(
     device: str | None,
     batch_tokens: int | Literal["auto"],
     cache: Path | None,
+    progress: bool = True,
 ) -> list[Backend]:
     """Return the backend that makes the vectors of each spec; loads no model yet.
 
@@ -35,6 +36,7 @@ def make_backends(
         device: Torch device, or None.
         batch_tokens: Padded tokens a batch, or ``"auto"``.
         cache: Where hashes of large files are remembered and a streamed pass keeps its states.
+        progress: Let a streamed pass show a bar of its blocks.
 
     Raises:
         ValueError: If a setting has no meaning.
@@ -78,6 +80,7 @@ def make_backends(
             trust_remote_code=spec.trust_remote_code,
             placement=placement,
             work=cache and cache / "streams",
+            progress=progress,
             **where,
         )
         backends.append(HfBackend(model, Reading(spec.layer, spec.pooling)))

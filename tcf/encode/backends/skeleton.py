@@ -12,8 +12,9 @@ from tcf.errors import EncoderError
 
 __all__ = ["Form", "Skeleton"]
 
-Form = tuple[int, int]
-"""A block's output: how many values it is (0: bare states), and which is T5's bias (0: none)."""
+Form = tuple[str, ...]
+"""What a block returns beside its states: ``"none"``, ``"bias"`` (T5's) or ``"unread"``, which no
+other block may ask for. Empty: bare states, no tuple. ``("only",)``: a tuple of nothing else."""
 
 _PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device, Tensor)
 
@@ -37,6 +38,7 @@ class Skeleton:
         self._bias = _position_bias(about.blocks[0])
         self.num_blocks = len(about.blocks)
         self._checked: set[int] = set()
+        self._unread = torch.empty(0)
         self.forms: list[Form] = []
         for number, block in enumerate(about.blocks):
             block.forward = self._recorder(number)
@@ -62,8 +64,8 @@ class Skeleton:
         except _Reached as reached:
             args, kwargs = reached.args_of_block, reached.kwargs_of_block
         else:
-            raise EncoderError(f"{self._name} skipped block {number}; {_RESIDENT}")
-        self._refuse_mutable([*args, *kwargs.values()])
+            raise EncoderError(f"{self._name} skipped block {number}. {_RESIDENT}")
+        self._check_arguments([*args, *kwargs.values()])
 
         def call(block: nn.Module, states: Tensor) -> Any:
             if args:
@@ -76,7 +78,7 @@ class Skeleton:
         """Return the states in a block's output, and remember the form it has.
 
         Raises:
-            EncoderError: If the block hands on more than states to the next.
+            EncoderError: If they are not states like those that went in.
         """
         values = output if isinstance(output, tuple) else (output,)
         states = values[0]
@@ -109,29 +111,26 @@ class Skeleton:
         return hand_on
 
     def _returned(self, states: Tensor, form: Form) -> Any:
-        count, bias = form
-        if count == 0:
+        if not form:
             return states
-        values: list[Any] = [states, *[None] * (count - 1)]
-        if bias:
+        values: dict[str, Any] = {"none": None, "unread": self._unread}
+        if "bias" in form:
             assert self._bias is not None
-            values[bias] = self._bias(states.shape[1])
-        return tuple(values)
+            values["bias"] = self._bias(states.shape[1])
+        return (states, *(values[kind] for kind in form if kind != "only"))
 
     def _form(self, output: Any, given: Tensor) -> Form:
         if not isinstance(output, tuple):
-            return 0, 0
-        others = [n for n, value in enumerate(output) if n > 0 and value is not None]
-        if not others:
-            return len(output), 0
-        if len(others) == 1 and self._bias is not None:
-            bias = self._bias(given.shape[1])
-            if torch.equal(bias, output[others[0]]):
-                return len(output), others[0]
-        raise EncoderError(
-            f"{self._name}: a block must hand on its states alone to be streamed; this one returns "
-            f"{len(others)} values more. {_RESIDENT}"
-        )
+            return ()
+        return tuple(self._kind(value, given) for value in output[1:]) or ("only",)
+
+    def _kind(self, value: Any, given: Tensor) -> str:
+        if value is None:
+            return "none"
+        is_tensor = isinstance(value, Tensor)
+        if is_tensor and self._bias and torch.equal(value, self._bias(given.shape[1])):
+            return "bias"
+        return "unread"
 
     def _check_between(self, number: int, states: Tensor) -> None:
         """Once a block: what enters it is what left the one before."""
@@ -144,17 +143,22 @@ class Skeleton:
             )
         self._checked.add(number)
 
-    def _refuse_mutable(self, values: list[Any]) -> None:
+    def _check_arguments(self, values: list[Any]) -> None:
         for value in values:
             parts = value if isinstance(value, tuple) else (value,)
+            if any(part is self._unread for part in parts):
+                raise EncoderError(
+                    f"{self._name}: a block must hand on its states alone to be streamed; here one "
+                    f"gets more from the one before. {_RESIDENT}"
+                )
             if not all(isinstance(part, _PLAIN) for part in parts):
                 raise EncoderError(
                     f"{self._name} hands its blocks a {type(value).__name__}, in which one block "
-                    f"may leave something for another; {_RESIDENT}"
+                    f"may leave something for another. {_RESIDENT}"
                 )
 
 
-_RESIDENT = "use placement='resident' or 'sharded'"
+_RESIDENT = "Use placement='resident' or 'sharded'"
 
 
 class _Reached(Exception):

@@ -120,7 +120,7 @@ def test_what_has_a_config_has_all_figures_and_what_has_none_is_no_transformer()
     for known in ENCODERS.values():
         figures = (known.total, known.without_embeddings, known.width, known.depth, known.pooling)
         assert all(figures) if known.config else not any(figures)
-    assert [name for name in ENCODERS if name not in MODELS] == ["tfidf-svd"]
+    assert [name for name in ENCODERS if name not in MODELS] == ["hashed-ngrams", "tfidf-svd"]
 
 
 def test_prompts_and_poolings_are_the_makers_own() -> None:

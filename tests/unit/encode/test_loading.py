@@ -148,6 +148,15 @@ def test_nf4_of_odd_widths_is_refused_where_the_kernel_cannot(opt_folder: Path):
         load_model(opt_folder, **CPU, quantization="nf4")
 
 
+def test_a_folder_of_an_encoder_half_is_what_the_whole_gives(t5_folder: Path, tmp_path: Path):
+    from transformers import T5EncoderModel
+
+    folder = Path(shutil.copytree(t5_folder, tmp_path / "m"))
+    T5EncoderModel.from_pretrained(t5_folder).save_pretrained(folder)
+    assert not json.loads((folder / "config.json").read_text())["is_encoder_decoder"]
+    np.testing.assert_array_equal(resident(folder, TITLES), resident(t5_folder, TITLES))
+
+
 CODE = """
 import torch
 from transformers import PretrainedConfig, PreTrainedModel

@@ -106,9 +106,9 @@ def test_weights_take_no_memory() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "config.json cannot be used"),
-        (json.dumps({"model_type": "hearsay"}), r"config.json cannot be used \(.*hearsay"),
-        (json.dumps({"width": 3}), r"config.json cannot be used \(.*model_type"),
+        ("{", "the model could not be loaded"),
+        (json.dumps({"model_type": "hearsay"}), r"could not be loaded \(.*hearsay"),
+        (json.dumps({"width": 3}), r"could not be loaded \(.*model_type"),
     ],
 )
 def test_a_config_that_cannot_be_used(content: str, message: str, tmp_path: Path) -> None:

@@ -263,10 +263,19 @@ def test_other_texts_or_settings_begin_anew(
     np.testing.assert_array_equal(found[:5], stream(opt_folder)[0][:5])
 
 
-def test_a_torn_checkpoint_begins_anew(opt_folder: Path, tmp_path: Path):
-    work = tmp_path / "work"
-    work.mkdir()
-    (work / "checkpoint.json").write_text('{"key": ')
+@pytest.mark.parametrize("damage", ["torn", "no states", "no plan"])
+def test_a_damaged_checkpoint_begins_anew(damage: str, opt_folder: Path, tmp_path: Path):
+    work, everything = tmp_path / "work", np.arange(len(TEXTS))
+    settings: dict[str, Any] = {"max_tokens": 20, "device": "cpu", "dtype": "float32"}
+    reader = StreamedReader(opt_folder, work=work, batch_tokens=64, **settings)
+    some = reader.encode(TEXTS, everything, READINGS)
+    next(some)
+    some.close()
+    if damage == "torn":
+        (work / "checkpoint.json").write_text('{"key": ')
+    for pattern in {"no states": ["states-*"], "no plan": ["plan.npy"]}.get(damage, []):
+        for path in work.glob(pattern):
+            path.unlink()
     np.testing.assert_array_equal(stream(opt_folder, work=work)[0], stream(opt_folder)[0])
 
 
@@ -409,6 +418,31 @@ def test_weights_stored_quantised_are_refused(opt_folder: Path, tmp_path: Path):
     config["quantization_config"] = {"quant_method": "bitsandbytes", "load_in_8bit": True}
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(EncoderError, match="stored quantised cannot be streamed"):
+        stream(folder)
+
+
+def test_a_block_with_a_weight_missing_is_not_returned(opt_folder: Path, tmp_path: Path):
+    import torch
+
+    from tcf.encode.backends.blocks import BlockWeights, outline
+
+    folder = edited(
+        tmp_path / "m",
+        opt_folder,
+        lambda w: w.pop(next(k for k in w if "layers.1.fc1.weight" in k)),
+    )
+    about = outline(folder, dtype=torch.float32, device=torch.device("cpu"))
+    with pytest.raises(EncoderError, match=r"1 weights of block 1 are not in the files \(fc1"):
+        BlockWeights(folder, about).load_block(about, 1)
+
+
+def test_a_config_that_builds_no_model_is_refused(opt_folder: Path, tmp_path: Path):
+    import shutil
+
+    folder = Path(shutil.copytree(opt_folder, tmp_path / "m"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "num_attention_heads": 5}))
+    with pytest.raises(EncoderError, match="the model could not be built"):
         stream(folder)
 
 
