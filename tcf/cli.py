@@ -1,6 +1,6 @@
-"""The command line: ``tcf encode | run | table | plot``. Loads nothing heavy before it must."""
+"""The command line: ``tcf encode | doctor | run | table | plot``. Loads nothing heavy too early."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -66,6 +66,43 @@ def encode(
         typer.echo(
             f"{out}: {embeddings.vectors.shape[0]} vectors of width {embeddings.vectors.shape[1]}"
         )
+
+
+@app.command()
+def doctor(
+    encoder: Annotated[str, typer.Argument(help="Hub name, local folder, or a name.")],
+    texts: Annotated[
+        Path | None, typer.Option(help="Items file as for `encode`, or a .txt with a text a line.")
+    ] = None,
+    text: Annotated[str, typer.Option(help="Template of an item's text.")] = "{title}",
+    pooling: Annotated[str | None, typer.Option(help="mean, last_token or first_token.")] = None,
+    layer: Annotated[int, typer.Option(help="0: embedding output, k: block k, -1: last.")] = -1,
+    max_tokens: Annotated[int, typer.Option(help="Texts are cut there.")] = 30,
+    prompt: Annotated[str, typer.Option(help="Template with {text}.")] = "{text}",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    quantization: Annotated[str | None, typer.Option(help="int8 or nf4.")] = None,
+) -> None:
+    """Check an encoder before a long run; exits with 1 if there is a problem."""
+    with _errors():
+        from tcf.encode.doctor import diagnose
+
+        findings = diagnose(
+            encoder,
+            None if texts is None else _texts(texts, text),
+            pooling=pooling,
+            layer=layer,
+            max_tokens=max_tokens,
+            prompt=prompt,
+            dtype=dtype,
+            quantization=quantization,
+        )
+    _print_rows(
+        ("check", "verdict", "found", "fix"),
+        ((f.check, f.verdict, f.found, f.fix) for f in findings),
+        title=encoder,
+    )
+    if any(finding.verdict == "problem" for finding in findings):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -164,16 +201,35 @@ def load_study(path: Path) -> "Study":
     return made
 
 
-def _print_table(folder: Path, metrics: list[str] | tuple[str, ...]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _texts(path: Path, template: str) -> list[str]:
+    """Return the texts of an items file, or the lines of a .txt file, blank ones too."""
+    from tcf.data.formats import read_items
+    from tcf.errors import DataError
 
+    if path.suffix != ".txt":
+        return list(read_items(path, text=template).texts)
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise DataError(f"{path}: a UTF-8 file with a text a line is needed; {error}") from error
+
+
+def _print_table(folder: Path, metrics: list[str] | tuple[str, ...]) -> None:
     from tcf.study.records import read_table
 
     frame = summary(read_table(folder), metrics)
-    shown = Table(*frame.columns, title=f"mean over seeds ± standard deviation: {folder}")
-    for row in frame.iter_rows():
-        shown.add_row(*("" if cell is None else str(cell) for cell in row))
+    title = f"mean over seeds ± standard deviation: {folder}"
+    _print_rows(frame.columns, frame.iter_rows(), title=title)
+
+
+def _print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(*columns, title=Text(title))
+    for row in rows:
+        shown.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     console = Console()
     (console if console.is_terminal else Console(width=160)).print(shown)
 

@@ -7,7 +7,10 @@ _HOMES = {
     "Backend": "backends.protocol",
     "Embeddings": "embeddings",
     "EncoderSpec": "spec",
+    "Finding": "findings",
     "TfidfSvd": "backends.static",
+    "diagnose": "doctor",
+    "drift": "doctor",
     "encode_catalog": "items",
     "encode_items": "items",
 }
@@ -17,7 +20,10 @@ __all__ = [
     "Backend",
     "Embeddings",
     "EncoderSpec",
+    "Finding",
     "TfidfSvd",
+    "diagnose",
+    "drift",
     "encode_catalog",
     "encode_items",
 ]
