@@ -14,7 +14,7 @@ from tcf.encode.findings import Finding
 from tcf.encode.items import Encoder, encode_items
 from tcf.encode.progress import LazyBar
 from tcf.encode.spec import EncoderSpec, Quantization, resolve
-from tcf.encode.texts import as_texts, distinct
+from tcf.encode.texts import as_texts
 
 __all__ = ["BUILT_IN_TEXTS", "diagnose", "drift"]
 
@@ -136,7 +136,7 @@ def _plain(texts: Any) -> list[str]:
 
 def _draw(texts: list[str], count: int, seed: int) -> list[str]:
     """Return up to ``count`` different readable texts, in a random order."""
-    unique, _ = distinct([text for text in texts if doctor_texts.is_readable(text)])
+    unique = list(dict.fromkeys(text for text in texts if doctor_texts.is_readable(text)))
     order = np.random.default_rng(seed).permutation(len(unique))[:count]
     return [unique[place] for place in order]
 

@@ -1,12 +1,12 @@
 """The doctor's checks of texts and of what a tokenizer makes of them: pure functions, no torch."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tcf.encode.findings import Finding, percent
-from tcf.encode.texts import distinct
 
 __all__ = [
     "TokenFacts",
@@ -80,15 +80,14 @@ def readable_texts(texts: Sequence[str]) -> Finding:
 
 def duplicate_texts(texts: Sequence[str]) -> Finding:
     """Items with one text get one vector: no recommender can tell them apart by it."""
-    unique, inverse = distinct(list(texts))
-    surplus = len(texts) - len(unique)
+    counts = Counter(texts)
+    surplus = len(texts) - len(counts)
     if not surplus:
         return Finding("duplicate texts", "ok", f"none among {len(texts)} texts")
-    most = int(np.bincount(inverse).argmax())
-    count = int((inverse == most).sum())
+    ((most, count),) = counts.most_common(1)
     found = (
         f"{surplus} of {len(texts)} texts ({percent(surplus, len(texts))}) repeat another; "
-        f"{count} are {unique[most][:40]!r}"
+        f"{count} are {most[:40]!r}"
     )
     if surplus <= _RARE * len(texts):
         return Finding("duplicate texts", "ok", found)
