@@ -1,5 +1,6 @@
-"""The command line: ``tcf encode | doctor | run | table | plot``. Loads nothing heavy too early."""
+"""The command line. Loads nothing heavy before it must."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,33 +40,37 @@ def encode(
     max_tokens: Annotated[int, typer.Option(help="Texts are cut there.")] = 30,
     prompt: Annotated[str, typer.Option(help="Template with {text}.")] = "{text}",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    quantization: Annotated[str | None, typer.Option(help="int8 or nf4.")] = None,
+    placement: Annotated[str, typer.Option(help="auto, resident, sharded or streamed.")] = "auto",
     normalize: Annotated[bool, typer.Option(help="Scale vectors to length 1.")] = False,
     cache: CacheOption = "auto",
 ) -> None:
-    """Turn the texts of an items file into vectors with an encoder."""
+    """Turn the texts of an items file into vectors with an encoder.
+
+    Under `accelerate launch -m tcf encode ...` the processes share the work through the cache.
+    """
+    settings: dict[str, Any] = {
+        "pooling": pooling,
+        "layer": layer,
+        "max_tokens": max_tokens,
+        "prompt": prompt,
+        "dtype": dtype,
+        "quantization": quantization,
+        "placement": placement,
+        "normalize": normalize,
+        "cache": cache,
+    }
     with _errors():
         from tcf.data.formats import read_items
-        from tcf.encode.items import encode_catalog
+        from tcf.encode.items import save_catalog
 
         if out.suffix != ".safetensors":
             raise ValueError(
                 f"vectors with their item ids are written to a .safetensors file; got {str(out)!r}"
             )
-        embeddings = encode_catalog(
-            read_items(items, text=text),
-            encoder=encoder,
-            pooling=pooling,
-            layer=layer,
-            max_tokens=max_tokens,
-            prompt=prompt,
-            dtype=dtype,
-            normalize=normalize,
-            cache=cache,
-        )
-        embeddings.save(out)
-        typer.echo(
-            f"{out}: {embeddings.vectors.shape[0]} vectors of width {embeddings.vectors.shape[1]}"
-        )
+        shape = save_catalog(read_items(items, text=text), out, encoder=encoder, **settings)
+        if shape is not None:
+            typer.echo(f"{out}: {shape[0]} vectors of width {shape[1]}")
 
 
 @app.command()
@@ -179,6 +184,75 @@ def plot(
         drawing = scaling_plot(frame, metric=metric, title=title, x_label=counted)
         for path in drawing.save(out):
             typer.echo(path)
+
+
+store = typer.Typer(no_args_is_help=True, help="List, verify and prune the vectors of a cache.")
+app.add_typer(store, name="store")
+KeyArgument = Annotated[
+    list[str] | None, typer.Argument(help="First digits of a key; default every store.")
+]
+
+
+@store.command("ls")
+def store_ls(cache: CacheOption = "auto") -> None:
+    """List what a cache holds, the latest written first."""
+    with _errors():
+        from rich.console import Console
+        from rich.table import Table
+
+        from tcf.encode.stores import list_stores
+
+        folder = _cache(cache)
+        shown = Table(
+            "key", "encoder", "reading", "vectors", "MB", "days old", "", title=f"{folder}"
+        )
+        for one in list_stores(folder):
+            size, age = f"{one.num_bytes / 1e6:.1f}", f"{one.age_days:.1f}"
+            row = (one.key[:12], one.name, one.reading, f"{one.num_vectors:,}", size, age)
+            shown.add_row(*row, one.problem)
+        Console(width=None if sys.stdout.isatty() else 160).print(shown)
+
+
+@store.command("verify")
+def store_verify(keys: KeyArgument = None, cache: CacheOption = "auto") -> None:
+    """Read every byte; what is damaged is named, and encoded again by the next call."""
+    with _errors():
+        from tcf.encode.stores import list_stores, verify_store
+
+        folder, num_bad = _cache(cache), 0
+        for key in keys or [one.key for one in list_stores(folder)]:
+            found = list(verify_store(folder, key))
+            num_bad += len(found)
+            typer.echo("\n".join(found) if found else f"{key[:12]}: whole")
+        if num_bad:
+            raise typer.Exit(1)
+
+
+@store.command("prune")
+def store_prune(
+    keys: KeyArgument = None,
+    older_than: Annotated[
+        float | None, typer.Option(help="Also every store not written to for so many days.")
+    ] = None,
+    cache: CacheOption = "auto",
+) -> None:
+    """Remove stores: vectors cost time to make again, and nothing else."""
+    with _errors():
+        from tcf.encode.stores import list_stores, prune_store
+
+        folder, doomed = _cache(cache), list(keys or [])
+        if older_than is not None:
+            doomed += [one.key for one in list_stores(folder) if one.age_days > older_than]
+        if keys is None and older_than is None:
+            raise ValueError("name the keys to remove, or --older-than DAYS")
+        freed = sum(prune_store(folder, key) for key in doomed)
+        typer.echo(f"{len(doomed)} stores removed, {freed / 1e6:.1f} MB freed")
+
+
+def _cache(cache: str) -> Path:
+    from tcf.encode.location import cache_folder
+
+    return cache_folder(cache) or Path()
 
 
 def load_study(path: Path) -> "Study":

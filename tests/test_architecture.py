@@ -25,6 +25,7 @@ ORDER = [
     ("plot",),
     ("report",),
     ("cli",),
+    ("__main__",),
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 ROOMS = ["data", "encode", "evaluate", "model", "study"]

@@ -1,14 +1,22 @@
-"""Texts in, matrix out: any Hugging Face or sentence-transformers model, or TF-IDF + SVD."""
+"""Texts in, matrix out: language models, word counts and word vectors; and what is done to it."""
 
 from tcf._util import lazy_exports
 
 _HOMES = {
     "ENCODERS": "spec",
+    "L2": "transform",
+    "PCA": "transform",
     "Backend": "backends.protocol",
     "Embeddings": "embeddings",
     "EncoderSpec": "spec",
     "Finding": "findings",
+    "HashedNgrams": "backends.static",
+    "RandomProjection": "transform",
+    "Reading": "backends.protocol",
     "TfidfSvd": "backends.static",
+    "Whitening": "transform",
+    "WordVectors": "backends.words",
+    "apply_transforms": "transform",
     "diagnose": "doctor",
     "drift": "doctor",
     "encode_catalog": "items",
@@ -17,11 +25,19 @@ _HOMES = {
 
 __all__ = [
     "ENCODERS",
+    "L2",
+    "PCA",
     "Backend",
     "Embeddings",
     "EncoderSpec",
     "Finding",
+    "HashedNgrams",
+    "RandomProjection",
+    "Reading",
     "TfidfSvd",
+    "Whitening",
+    "WordVectors",
+    "apply_transforms",
     "diagnose",
     "drift",
     "encode_catalog",

@@ -1,13 +1,16 @@
 """Length-sorted batches under a token budget, and smaller ones when memory runs out."""
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import numpy as np
 
 Out = TypeVar("Out")
 
-__all__ = ["batches", "run_with_backoff"]
+__all__ = ["batches", "plan_batches", "run_with_backoff"]
+
+_log = logging.getLogger(__name__)
 
 
 def batches(lengths: np.ndarray, *, batch_tokens: int) -> Iterator[np.ndarray]:
@@ -37,8 +40,39 @@ def batches(lengths: np.ndarray, *, batch_tokens: int) -> Iterator[np.ndarray]:
         start = end
 
 
+def plan_batches(lengths: np.ndarray, wanted: np.ndarray, *, batch_tokens: int) -> list[np.ndarray]:
+    """Return the batches that make the wanted vectors, the longest texts first.
+
+    Batches are cut from all texts, and those that are wanted whole stay as they are: a call that
+    goes on where another stopped runs the same batches, and so gets the same bits. What is wanted
+    of the other batches is cut anew, so that new texts among old ones do not make half-empty ones.
+
+    Args:
+        lengths: ``(n,)`` int, tokens of every text of the call.
+        wanted: ``(m,)`` int, places of the texts that need a vector.
+        batch_tokens: As in `batches`.
+
+    Returns:
+        ``(B,)`` int64 positions in ``lengths`` a batch; together a permutation of ``wanted``.
+    """
+    missing = np.zeros(len(lengths), bool)
+    missing[wanted] = True
+    whole, rest = [], []
+    for batch in batches(lengths, batch_tokens=batch_tokens):
+        here = missing[batch]
+        if here.all():
+            whole.append(batch)
+        elif here.any():
+            rest.append(batch[here])
+    if rest:
+        left = np.concatenate(rest)
+        whole += [left[b] for b in batches(lengths[left], batch_tokens=batch_tokens)]
+        whole.sort(key=lambda batch: -lengths[batch[0]])  # stable; each batch's longest is first
+    return whole
+
+
 def run_with_backoff(
-    positions: Iterator[np.ndarray], run: Callable[[np.ndarray], Out]
+    positions: Iterable[np.ndarray], run: Callable[[np.ndarray], Out]
 ) -> Iterator[tuple[np.ndarray, Out]]:
     """Yield ``(positions, run(positions))``, halving the batches from where memory runs out.
 
@@ -59,6 +93,8 @@ def run_with_backoff(
             except (MemoryError, RuntimeError) as error:
                 if len(part) == 1 or not _out_of_memory(error):
                     raise
+                if most is None:
+                    _log.warning("memory ran out at %d texts: smaller batches from here", len(part))
                 most = len(part) // 2
             else:
                 yield part, result

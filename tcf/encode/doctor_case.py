@@ -13,9 +13,10 @@ import numpy as np
 from tcf.encode import doctor_texts, doctor_vectors
 from tcf.encode.backends import HfBackend, SentenceBackend
 from tcf.encode.backends.files import is_sentence_transformer, locate
+from tcf.encode.backends.hf import Transformer
 from tcf.encode.backends.processor import pick_device, pick_dtype
-from tcf.encode.backends.protocol import Backend
-from tcf.encode.backends.resolve import make_backend, own_backend
+from tcf.encode.backends.protocol import Backend, Reading
+from tcf.encode.backends.resolve import make_backends, own_backend
 from tcf.encode.findings import Finding
 from tcf.encode.items import Encoder, encode_items
 from tcf.encode.spec import EncoderSpec, resolve
@@ -72,12 +73,12 @@ class Case:
             spec = own_backend(encoder, {**settings})
             return cls(spec, encoder, None, None, device, texts, num_texts)
         spec = resolve(encoder, **settings)
-        backend = make_backend(
-            spec, texts, placement="auto", device=device, batch_tokens="auto", memory=None
+        (backend,) = make_backends(
+            [spec], [texts], placement="auto", device=device, batch_tokens="auto", cache=None
         )
         if not isinstance(backend, HfBackend | SentenceBackend):
             return cls(spec, None, None, None, device, texts, num_texts)
-        folder, dtype = locate(spec.name, revision=spec.revision), pick_dtype(spec.dtype, device)
+        folder, dtype = _folder(spec), pick_dtype(spec.dtype, device)
         own_pipeline = isinstance(backend, SentenceBackend)
         return cls(spec, None, folder, dtype, device, texts, num_texts, own_pipeline)
 
@@ -217,14 +218,17 @@ class Case:
         return self._run(texts, self.spec, device=self.device, batch_tokens=batch_tokens)
 
     def _padded(self, part: Path, side: Literal["left", "right"]) -> np.ndarray:
-        backend = HfBackend(
+        model = Transformer(
             part,
-            self.spec,
+            layers=(self.spec.layer,),
+            max_tokens=self.spec.max_tokens,
             device=self.device,
             dtype=str(self.dtype),
             batch_tokens=_ALONE * self.spec.max_tokens,
+            trust_remote_code=self.spec.trust_remote_code,
             padding_side=side,
         )
+        backend = HfBackend(model, Reading(self.spec.layer, self.spec.pooling))
         few = [self._prompt.replace("{text}", text) for text in self.sample[:_ALONE]]
         return self._run(few, backend)
 
@@ -255,6 +259,10 @@ class Case:
         config = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
         default = (config.get("prompts") or {}).get(config.get("default_prompt_name"))
         return f"{default or ''}{{text}}"
+
+
+def _folder(spec: EncoderSpec) -> Path:
+    return locate(spec.name, revision=spec.revision, code=spec.trust_remote_code)
 
 
 def _does_not_fit(folder: Path, device: str) -> str | None:

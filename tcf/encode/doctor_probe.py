@@ -8,15 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tcf.encode.backends.loading import (
-    _blocks,
-    _depth,
-    load_model,
-    load_tokenizer,
-    position_offset,
-    quiet,
-    stop_before,
-)
+from tcf.encode.backends.layers import LayerReader, depth_of, find_blocks
+from tcf.encode.backends.loading import load_model, load_tokenizer, position_offset, quiet
 from tcf.encode.backends.tokens import Tokens
 from tcf.encode.batching import batches
 from tcf.encode.doctor_texts import TokenFacts
@@ -88,9 +81,9 @@ class Probe:
         self._device, self._max_tokens = torch.device(device), max_tokens
         self._tokenizer = load_tokenizer(folder)
         self._model, _ = load_model(folder, dtype=getattr(torch, dtype), device=self._device)
-        depth = _depth(self._model)
-        self._blocks = None if depth is None else _blocks(self._model, depth)
-        self._read = stop_before(self._model, layer)
+        depth = depth_of(self._model)
+        self._blocks = None if depth is None else find_blocks(self._model, depth)
+        self._read, self._layer = LayerReader(self._model, [layer]), layer
 
     @property
     def num_positions(self) -> int | None:
@@ -154,4 +147,4 @@ class Probe:
         """``(B, T, E)`` states of right-padded inputs, whose positions every model counts right."""
         inputs = {name: torch.from_numpy(a).to(self._device) for name, a in arrays.items()}
         with torch.inference_mode():
-            return self._read(inputs)
+            return self._read(inputs, [self._layer])[self._layer]

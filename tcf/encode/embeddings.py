@@ -73,13 +73,26 @@ class Embeddings:
         return result
 
     def save(self, path: str | Path) -> None:
-        """Write everything to one safetensors file, atomically; `load` reads it back."""
-        from safetensors.numpy import save_file
+        """Write everything to one safetensors file, atomically; `load` reads it back.
 
+        The vectors are written part by part, so that a map of a file above memory can be saved.
+        """
         about = {"item_ids": self.item_ids, "manifest": self.manifest, "key": self.key}
-        metadata = {"tcf.embeddings": json.dumps(about, ensure_ascii=False)}
-        with atomic_write(path) as temporary:
-            save_file({"vectors": np.ascontiguousarray(self.vectors)}, temporary, metadata)
+        vectors = self.vectors
+        header = {
+            "__metadata__": {"tcf.embeddings": json.dumps(about, ensure_ascii=False)},
+            "vectors": {
+                "dtype": "F32",
+                "shape": list(vectors.shape),
+                "data_offsets": [0, vectors.size * 4],
+            },
+        }
+        text = json.dumps(header, ensure_ascii=False).encode("utf-8")
+        text += b" " * (-len(text) % 8)  # the format aligns what follows to 8 bytes
+        with atomic_write(path) as temporary, open(temporary, "wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            for start in range(0, len(vectors), 8192):
+                file.write(np.ascontiguousarray(vectors[start : start + 8192], "<f4").data)
 
     @classmethod
     def load(cls, path: str | Path) -> "Embeddings":

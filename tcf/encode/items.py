@@ -1,25 +1,17 @@
 """`encode_items`: plan, look up what is known, encode the rest, keep it, hand back in order."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from tcf._util import atomic_write, hash_json
-from tcf.encode.backends.protocol import Backend
-from tcf.encode.backends.resolve import make_backend, own_backend
-from tcf.encode.backends.tokens import TokenlessTextError
+from tcf._util import hash_json
+from tcf.encode.backends.protocol import Backend, Reading
 from tcf.encode.embeddings import Embeddings
-from tcf.encode.location import cache_folder
-from tcf.encode.progress import LazyBar
-from tcf.encode.spec import Dtype, EncoderSpec, Pooling, Quantization, resolve
-from tcf.encode.store import FORMAT_VERSION, VectorStore
-from tcf.encode.texts import as_texts, digests, distinct
-from tcf.errors import EncoderError
+from tcf.encode.harvest import Harvest, Where
+from tcf.encode.ranks import is_first_rank
+from tcf.encode.spec import Dtype, EncoderSpec, Pooling, Quantization
 
 if TYPE_CHECKING:
     from tcf.data.catalog import Catalog
@@ -28,16 +20,17 @@ __all__ = ["encode_catalog", "encode_items"]
 
 Encoder = str | Path | EncoderSpec | Backend
 Placement = Literal["auto", "resident", "sharded", "streamed"]
+Texts = Iterable[str] | Mapping[Any, str]
 
 
 def encode_items(
-    texts: Iterable[str] | Mapping[Any, str],
+    texts: Texts,
     *,
     encoder: Encoder,
-    pooling: Pooling | None = None,
-    layer: int = -1,
+    pooling: Pooling | Sequence[Pooling | None] | None = None,
+    layer: int | Sequence[int] = -1,
     max_tokens: int = 30,
-    prompt: str = "{text}",
+    prompt: str | Sequence[str] = "{text}",
     normalize: bool = False,
     dtype: Dtype = "auto",
     quantization: Quantization | None = None,
@@ -47,12 +40,15 @@ def encode_items(
     progress: bool = True,
     cache: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
-) -> np.ndarray:
+) -> Any:
     """Turn texts into vectors.
 
     Each distinct text is encoded once, in batches of like length. A vector depends on its text and
     on the settings, not on the batch, the order or the padding (in float32 to about 1e-6 relative;
     in bfloat16 to its precision).
+
+    Several values of ``layer``, ``pooling`` or ``prompt`` are harvested in one pass over the texts,
+    each kept under its own key.
 
     Args:
         texts: Sequence of str, mapping item id -> str, or a polars or pandas column.
@@ -69,262 +65,140 @@ def encode_items(
         prompt: Template with one ``{text}``. Given, it replaces a model's default prompt.
         normalize: Scale each vector to length 1.
         dtype: ``"auto"`` is bfloat16 where the processor gains from it, else float32.
-        quantization: ``"int8"`` and ``"nf4"`` are not available in this version.
-        placement: ``"auto"`` and ``"resident"`` hold the whole model on one device; ``"sharded"``
-            and ``"streamed"`` are not available in this version.
+        quantization: ``"int8"`` or ``"nf4"`` keeps the blocks' weights so (bitsandbytes).
+        placement: ``"resident"`` holds the whole model on one device; ``"sharded"`` spreads it over
+            several devices, the CPU's memory and the disk; ``"streamed"`` reads each block once for
+            the whole catalogue and holds two at a time. ``"auto"`` takes the first that fits.
         device: Torch device; default CUDA where there is one, else the CPU.
         batch_tokens: Padded tokens a batch; halved where memory runs out.
         progress: Show a bar on stderr once the work has taken two seconds.
         cache: ``None`` keeps nothing. ``"auto"`` is ``$TCF_CACHE``, else the checkout's ``cache/``,
             else the user's cache folder; or a folder. Vectors found there are not made again, and
-            if all are found no model is loaded.
-        out: A ``.npy`` file to write, atomically; the result is then a read-only map of it.
+            if all are found no model is loaded. The processes of ``accelerate launch`` share the
+            work through it.
+        out: A ``.npy`` file to write, atomically; the result is then a read-only map of it. For one
+            reading.
 
     Returns:
-        ``(num_texts, E)`` float32, in the order given.
+        ``(num_texts, E)`` float32, in the order given; for a harvest a dict of them, keyed by
+        `Reading`, such as ``vectors[Reading(layer=-4, pooling="mean")]``.
 
     Raises:
         ValueError: If a text is not a str or has nothing to read, or a setting has no meaning.
         EncoderError: If the encoder cannot be loaded or cannot do what was asked.
-        CacheError: If the store in ``cache`` is damaged.
+        CacheError: If the store in ``cache`` is damaged or cannot be written.
     """
     settings = {
-        "pooling": pooling,
-        "layer": layer,
         "max_tokens": max_tokens,
-        "prompt": prompt,
         "normalize": normalize,
         "dtype": dtype,
         "quantization": quantization,
     }
-    job = _plan(texts, encoder, settings, placement, device, batch_tokens, cache)
-    return _run(job, progress=progress, out=out)
+    harvest = Harvest(
+        texts,
+        encoder,
+        readings(layer=layer, pooling=pooling, prompt=prompt),
+        settings,
+        Where(placement, device, batch_tokens, cache),
+    )
+    vectors = harvest.vectors(progress=progress, out=out)
+    if _is_harvest(layer, pooling, prompt):
+        return vectors
+    return vectors[harvest.readings[0]]
 
 
-def encode_catalog(catalog: "Catalog", *, encoder: Encoder, **settings: Any) -> Embeddings:
+def encode_catalog(
+    catalog: "Catalog",
+    *,
+    encoder: Encoder,
+    pooling: Pooling | Sequence[Pooling | None] | None = None,
+    layer: int | Sequence[int] = -1,
+    prompt: str | Sequence[str] = "{text}",
+    **settings: Any,
+) -> Any:
     """Turn a catalogue's texts into vectors that carry their item ids.
 
     Args:
         catalog: Items with their texts.
         encoder: As in `encode_items`.
+        pooling, layer, prompt: As in `encode_items`, several values included.
         **settings: The other keywords of `encode_items`.
 
     Returns:
         Embeddings, whose key hashes everything that shapes a vector and whose manifest says what
-        that was, with the encoder's display name and parameter counts.
+        that was, with the encoder's display name and parameter counts; for a harvest a dict of
+        them, keyed by `Reading`.
 
     Raises:
         As `encode_items`.
     """
     run_options = {"progress": settings.pop("progress", True), "out": settings.pop("out", None)}
-    where = {
-        "placement": settings.pop("placement", "auto"),
-        "device": settings.pop("device", None),
-        "batch_tokens": settings.pop("batch_tokens", "auto"),
-        "cache": settings.pop("cache", None),
-    }
+    where = Where(**{name: settings.pop(name) for name in Where.names() if name in settings})
     unknown = sorted(settings.keys() - _SPEC_SETTINGS)
     if unknown:
         raise TypeError(f"encode_catalog takes the keywords of encode_items; got {unknown[0]!r}")
     named = dict(zip(catalog.item_ids, catalog.texts, strict=True))
-    job = _plan(named, encoder, settings, **where)
-    vectors = _run(job, **run_options)
-    ingredients = job.ingredients()
-    store = job.store()
-    parameters = (store and store.parameters()) or job.backend.parameters()
-    manifest = {"name": job.spec.display_name, "parameters": parameters, **ingredients}
-    return Embeddings(tuple(catalog.item_ids), vectors, manifest, hash_json(ingredients))
+    wanted = readings(layer=layer, pooling=pooling, prompt=prompt)
+    harvest = Harvest(named, encoder, wanted, settings, where)
+    ids = tuple(catalog.item_ids)
+    made = {}
+    for reading, vectors in harvest.vectors(**run_options).items():
+        about = {"name": harvest.name(reading), "parameters": harvest.parameters(reading)}
+        ingredients = harvest.ingredients(reading)
+        made[reading] = Embeddings(ids, vectors, {**about, **ingredients}, hash_json(ingredients))
+    return made if _is_harvest(layer, pooling, prompt) else made[wanted[0]]
 
 
-_SPEC_SETTINGS = {
-    "dtype",
-    "layer",
-    "max_tokens",
-    "normalize",
-    "pooling",
-    "prompt",
-    "quantization",
-}
+def save_catalog(
+    catalog: "Catalog", path: Path, *, encoder: Encoder, **settings: Any
+) -> tuple[int, int] | None:
+    """Encode a catalogue into one safetensors file, its vectors never whole in memory.
+
+    Args:
+        catalog: Items with their texts.
+        path: The file, as `Embeddings.save` writes it.
+        encoder: As in `encode_items`.
+        **settings: The other keywords of `encode_items`, one reading.
+
+    Returns:
+        ``(num_items, E)``; None in the further processes of a launch, which fill the cache alone.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        plain = Path(folder) / "vectors.npy"
+        embeddings = encode_catalog(catalog, encoder=encoder, out=plain, **settings)
+        if not is_first_rank():
+            return None
+        embeddings.save(path)
+        return embeddings.vectors.shape
 
 
-@dataclass(frozen=True, eq=False)
-class _Job:
-    texts: list[str]  # with the prompt around them
-    spec: EncoderSpec
-    backend: Backend
-    cache: Path | None
-
-    def ingredients(self) -> dict[str, Any]:
-        """Everything that shapes a vector besides its text, JSON-able; its hash is the key."""
-        return {
-            "format_version": FORMAT_VERSION,
-            "encoder": self.backend.identity(),
-            "prompt": self.spec.prompt,
-            "normalize": self.spec.normalize,
-        }
-
-    def store(self) -> VectorStore | None:
-        return None if self.cache is None else VectorStore(self.cache, self.ingredients())
+_SPEC_SETTINGS = {"dtype", "max_tokens", "normalize", "quantization"}
 
 
-def _plan(
-    texts: Any,
-    encoder: Encoder,
-    settings: dict[str, Any],
-    placement: str,
-    device: str | None,
-    batch_tokens: int | Literal["auto"],
-    cache: str | PathLike[str] | None,
-) -> _Job:
-    plain = as_texts(texts)
-    folder = cache_folder(cache)
-    if isinstance(encoder, str | Path | EncoderSpec):
-        spec = resolve(encoder, **settings)
-        final = [spec.prompt.replace("{text}", text) for text in plain]
-        backend = make_backend(
-            spec,
-            final,
-            placement=placement,
-            device=device,
-            batch_tokens=batch_tokens,
-            memory=folder and folder / "hashes",
-        )
-        return _Job(final, spec, backend, folder)
-    if not isinstance(encoder, Backend):
-        raise TypeError(
-            "encoder must be a name, a folder, an EncoderSpec or an object with the methods "
-            f"identity, encode and parameters; got {type(encoder).__name__}"
-        )
-    spec = own_backend(encoder, settings)
-    final = [spec.prompt.replace("{text}", text) for text in plain]
-    return _Job(final, spec, encoder, folder)
+def readings(*, layer: Any, pooling: Any, prompt: Any) -> list[Reading]:
+    """Return every combination of what was asked for.
+
+    Raises:
+        ValueError: If one of them is empty, or holds a value twice.
+    """
+    several = {"layer": layer, "pooling": pooling, "prompt": prompt}
+    values = {}
+    for name, value in several.items():
+        values[name] = list(value) if _is_several(value) else [value]
+        if not values[name] or len(set(values[name])) != len(values[name]):
+            raise ValueError(f"{name} must hold one value or several different ones; got {value!r}")
+    return [
+        Reading(one_layer, one_pooling, one_prompt)
+        for one_prompt in values["prompt"]
+        for one_layer in values["layer"]
+        for one_pooling in values["pooling"]
+    ]
 
 
-def _run(job: _Job, *, progress: bool, out: str | PathLike[str] | None) -> np.ndarray:
-    unique, inverse = distinct(job.texts)
-    first = np.full(len(unique), -1)
-    first[inverse[::-1]] = np.arange(len(inverse))[::-1]
-    with _destination(out, len(inverse)) as result:
-        for positions, vectors in _vectors(job, unique, inverse, progress=progress):
-            result.rows(vectors.shape[1])[first[positions]] = vectors
-        array = result.array
-        again = np.flatnonzero(first[inverse] != np.arange(len(inverse)))
-        for start in range(0, len(again), 8192):  # in parts: the result may be a file above memory
-            part = again[start : start + 8192]
-            array[part] = array[first[inverse[part]]]
-    return array if out is None else np.load(out, mmap_mode="r", allow_pickle=False)
+def _is_harvest(*values: Any) -> bool:
+    return any(map(_is_several, values))
 
 
-def _vectors(
-    job: _Job, unique: list[str], inverse: np.ndarray, *, progress: bool
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield ``(positions, vectors)`` of the distinct texts: those found first, then those made."""
-    hashes = digests(unique)
-    store = job.store()
-    everything = np.arange(len(unique))
-    if store is None:
-        yield from _encode(job, unique, everything, inverse, progress=progress)
-        return
-    missing = np.ones(len(unique), bool)
-    for positions, vectors in store.read(hashes):
-        missing[positions] = False
-        yield positions, vectors
-    if not missing.any():
-        return
-    with store.writer() as writer:
-        left = everything[missing]
-        for positions, vectors in store.read([hashes[p] for p in left]):  # made while we waited
-            missing[left[positions]] = False
-            yield left[positions], vectors
-        for positions, vectors in _encode(
-            job, unique, everything[missing], inverse, progress=progress
-        ):
-            writer.add([hashes[p] for p in positions], vectors)
-            yield positions, vectors
-        if missing.any():
-            writer.set_parameters(job.backend.parameters())
-
-
-def _encode(
-    job: _Job, unique: list[str], wanted: np.ndarray, inverse: np.ndarray, *, progress: bool
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield float32 vectors of the distinct texts ``wanted``, each checked, none left out."""
-    if not len(wanted):
-        return
-    texts = [unique[p] for p in wanted]
-    done = np.zeros(len(texts), bool)
-    try:
-        with LazyBar(len(texts), "Encoding texts", shown=progress) as bar:
-            for positions, vectors in job.backend.encode(texts):
-                done[positions] = True
-                yield wanted[positions], _checked(vectors, texts, positions, job.spec)
-                bar.advance(len(positions))
-    except TokenlessTextError as error:
-        places = [int(np.argmax(inverse == wanted[p])) for p in error.positions[:5]]
-        raise ValueError(
-            f"every text must hold a token that {job.spec.name} can read; none in "
-            f"{len(error.positions)} texts, the first at positions {places}"
-        ) from error
-    if not done.all():
-        raise EncoderError(
-            f"{job.spec.name} must give a vector for every text; {(~done).sum()} of {len(done)} "
-            f"have none, the first of them {texts[int(np.argmin(done))]!r}"
-        )
-
-
-def _checked(
-    vectors: np.ndarray, texts: list[str], positions: np.ndarray, spec: EncoderSpec
-) -> np.ndarray:
-    vectors = np.asarray(vectors, dtype=np.float32)
-    if vectors.ndim != 2 or len(vectors) != len(positions):
-        raise EncoderError(
-            f"{spec.name} must yield one vector for each of {len(positions)} positions; "
-            f"got shape {vectors.shape}"
-        )
-    finite = np.isfinite(vectors).all(axis=1)
-    if not finite.all():
-        text = texts[int(positions[int(np.argmin(finite))])]
-        raise EncoderError(
-            f"{spec.name} gives a vector that is not finite for {text[:60]!r}; try dtype='float32'"
-        )
-    if not spec.normalize:
-        return vectors
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, 1e-12)
-
-
-class _Result:
-    """The ``(num_texts, E)`` array, made once the width is known: in memory, or in a file."""
-
-    def __init__(self, num_texts: int, file: Path | None) -> None:
-        self._num_texts, self._file = num_texts, file
-        self.array: np.ndarray = np.empty((0, 0), np.float32)
-
-    def rows(self, width: int) -> np.ndarray:
-        shape = (self._num_texts, width)
-        if not self.array.size:
-            self.array = (
-                np.empty(shape, np.float32)
-                if self._file is None
-                else np.lib.format.open_memmap(self._file, "w+", np.float32, shape)
-            )
-        elif self.array.shape != shape:
-            raise EncoderError(
-                "all vectors of an encoder must have one width; "
-                f"got {self.array.shape[1]} and {width}"
-            )
-        return self.array
-
-
-@contextmanager
-def _destination(out: str | PathLike[str] | None, num_texts: int) -> Iterator[_Result]:
-    if out is None:
-        yield _Result(num_texts, None)
-        return
-    if Path(out).suffix != ".npy":
-        raise ValueError(f"out must be a file name that ends in .npy; got {str(out)!r}")
-    with atomic_write(out) as temporary:
-        result = _Result(num_texts, temporary)
-        yield result
-        if isinstance(result.array, np.memmap):
-            result.array.flush()
+def _is_several(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)

@@ -31,7 +31,8 @@ class EncoderSpec(BaseModel):
         normalize: Scale each vector to length 1 at the end.
         dtype: ``"auto"`` is bfloat16 where the processor gains from it (GPU, or a CPU with
             avx512_bf16 or AMX), float32 elsewhere.
-        quantization: ``None`` only, in this version.
+        quantization: ``"int8"`` or ``"nf4"``: the blocks' weights through bitsandbytes.
+        trust_remote_code: Run Python files that came with the model. They are part of the key.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +47,7 @@ class EncoderSpec(BaseModel):
     normalize: bool = False
     dtype: Dtype = "auto"
     quantization: Quantization | None = None
+    trust_remote_code: bool = False
 
     @field_validator("name", mode="before")
     @classmethod
@@ -71,6 +73,7 @@ class EncoderSpec(BaseModel):
 _OPT_SIZES = ("125m", "350m", "1.3b", "2.7b", "6.7b", "13b", "30b", "66b")
 
 ENCODERS: dict[str, EncoderSpec] = {
+    "hashed-ngrams": EncoderSpec(name="hashed-ngrams", label="Hashed n-grams"),
     "tfidf-svd": EncoderSpec(name="tfidf-svd", label="TF-IDF + SVD"),
     **{
         f"opt-{size}": EncoderSpec(name=f"facebook/opt-{size}", label=f"OPT-{size.upper()}")

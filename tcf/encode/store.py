@@ -1,13 +1,14 @@
-"""Content-addressed vectors on disk: append-only, safe to kill, safe for two writers.
+"""Content-addressed vectors on disk: append-only, safe to kill, safe for many writers.
 
 ::
 
-    <cache>/embeddings/<key>/manifest.json     what the key was hashed from; shards and checksums
-                             <shard>.npy       (n, E) float32
-                             <shard>.rows.npy  (n, 32) uint8, SHA-256 of each text
+    <cache>/embeddings/<key>/manifest.json            what the key was hashed from; the shards
+                             <share>-<shard>.npy      (n, E) float32
+                             <share>-<shard>.rows.npy (n, 32) uint8, SHA-256 of each text
 
-A shard counts only once the manifest names it, and the manifest is replaced in one step; a file
-that no manifest names was left by a killed process and is removed by the next writer.
+A shard counts only once the manifest names it, and the manifest is replaced in one step. Writers
+hold the lock of their share of the texts while they work, and the manifest's for a moment; a file
+that no manifest names was left by a killed writer and is removed by the next one of that share.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,16 @@ from filelock import FileLock, Timeout
 from tcf._util import atomic_write, hash_json, write_json
 from tcf.errors import CacheError
 
-__all__ = ["FORMAT_VERSION", "VectorStore"]
+__all__ = ["FORMAT_VERSION", "VectorStore", "Writer"]
 
 FORMAT_VERSION = 1
 _FLUSH_SECONDS = 5.0
 _FLUSH_SHARE = (
     0.02  # later flushes grow rarer, so that a long run leaves tens of shards, not thousands
 )
-_FLUSH_BYTES = 256 * 2**20
+_FLUSH_BYTES = 64 * 2**20
+_READ_BYTES = 16 * 2**20
+_WHOLE = "0of1"
 _log = logging.getLogger(__name__)
 
 
@@ -49,44 +52,74 @@ class VectorStore:
         self._ingredients = ingredients
         self.key = hash_json(ingredients)
         self.folder = cache / "embeddings" / self.key
+        self._damaged: set[str] = set()
 
     def parameters(self) -> dict[str, int] | None:
         """Return the encoder's parameter counts, if a writer has left them."""
-        return self._manifest().get("parameters")
+        return self.manifest().get("parameters")
 
-    def read(self, digests: Sequence[bytes]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield ``(positions, vectors)`` for those of ``digests`` that are here, shard by shard.
+    def read(self, hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield ``(positions, vectors)`` for those of ``hashes`` that are here, part by part.
+
+        A shard that is damaged counts as not there: a warning names it, and the next writer drops
+        it, so that its texts alone are encoded again.
+
+        Args:
+            hashes: ``(n,)`` S32 from `digests`, all different.
 
         Raises:
-            CacheError: If a file is damaged, or belongs to another key.
+            CacheError: If the manifest is damaged, or belongs to another key.
         """
-        wanted = {digest: position for position, digest in enumerate(digests)}
-        for shard in self._manifest()["shards"]:
-            rows, vectors = self._shard(shard)
-            packed = rows.tobytes()
-            hits = [
-                (wanted.pop(digest), n)
-                for n in range(len(rows))
-                if (digest := packed[32 * n : 32 * n + 32]) in wanted
-            ]
-            if hits:
-                positions, here = np.array(hits, np.int64).T
-                yield positions, vectors[here]
+        order = np.argsort(hashes)
+        in_order = hashes[order]
+        found = np.zeros(len(hashes), bool)
+        for shard in self.manifest()["shards"]:
+            try:
+                rows, vectors = open_shard(self.folder, shard)
+            except CacheError as error:
+                self._damaged.add(shard["vectors"]["file"])
+                _log.warning("%s; its %d texts count as missing", error, shard["num_rows"])
+                continue
+            here = np.frombuffer(rows.tobytes(), "S32")
+            place = np.minimum(np.searchsorted(in_order, here), len(hashes) - 1)
+            rows_hit = np.flatnonzero(in_order[place] == here)
+            positions = order[place[rows_hit]]
+            new = ~found[positions]
+            found[positions] = True
+            step = max(1, _READ_BYTES // max(1, vectors.shape[1] * vectors.itemsize))
+            rows_hit, positions = rows_hit[new], positions[new]
+            for start in range(0, len(positions), step):
+                part = slice(start, start + step)
+                yield positions[part], vectors[rows_hit[part]]
 
     @contextmanager
-    def writer(self) -> Iterator["Writer"]:
-        """Hold the store's lock and yield what appends; finished work is kept on any exit."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / ".lock")
+    def writer(self, share: str = _WHOLE) -> Iterator["Writer"]:
+        """Hold the lock of a share of the texts and yield what appends vectors of it.
+
+        Finished work is kept on any exit. Where another process holds the lock, this waits.
+
+        Args:
+            share: ``"<k>of<n>"``; the texts of different shares must be different.
+
+        Raises:
+            CacheError: If the folder cannot be written.
+        """
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            _log.warning("waiting for another process that writes %s", self.folder)
-            lock.acquire()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / f".{share}.lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                _log.warning("waiting for another process that writes %s", self.folder)
+                lock.acquire()
+        except OSError as error:
+            raise CacheError(
+                f"the cache must be a folder that can be written; {self.folder} cannot "
+                f"({error}): give another cache, or cache=None to keep nothing"
+            ) from error
         try:
-            manifest = self._manifest()
-            self._sweep(manifest)
-            writer = Writer(self.folder, manifest)
+            self._sweep(share)
+            writer = Writer(self, share)
             try:
                 yield writer
             finally:
@@ -94,90 +127,135 @@ class VectorStore:
         finally:
             lock.release()
 
-    def _manifest(self) -> dict[str, Any]:
+    def manifest(self) -> dict[str, Any]:
+        """Return what the folder holds; a new manifest where there is none yet.
+
+        Raises:
+            CacheError: If it is damaged, or belongs to another key.
+        """
         path = self.folder / "manifest.json"
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))
             shards, ingredients = manifest["shards"], manifest["ingredients"]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {"key": self.key, "ingredients": self._ingredients, "shards": []}
         except (ValueError, KeyError, TypeError) as error:
-            raise self._damaged(path, f"is not a manifest ({error})") from None
+            raise self._unusable(path, f"is not a manifest ({error})") from None
         if hash_json(ingredients) != self.key or not isinstance(shards, list):
-            raise self._damaged(path, "does not match the key in its folder's name")
+            raise self._unusable(path, "does not match the key in its folder's name")
         return manifest
 
-    def _shard(self, shard: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-        arrays = []
-        for about in (shard["rows"], shard["vectors"]):
-            path = self.folder / about["file"]
-            try:
-                size = path.stat().st_size
-                if size != about["num_bytes"]:
-                    raise self._damaged(path, f"has {size} bytes, not {about['num_bytes']}")
-                with open(path, "rb") as file:
-                    found = hashlib.file_digest(file, "sha256").hexdigest()
-                if found != about["sha256"]:
-                    raise self._damaged(path, "does not match its checksum")
-                arrays.append(np.load(path, mmap_mode="r", allow_pickle=False))
-            except OSError as error:
-                raise self._damaged(path, f"cannot be read ({error})") from error
-        return arrays[0], arrays[1]
+    @contextmanager
+    def edited_manifest(self) -> Iterator[dict[str, Any]]:
+        """Yield the manifest under its lock; what was done to it is written on a clean exit."""
+        with FileLock(self.folder / ".lock"):
+            manifest = self.manifest()
+            yield manifest
+            write_json(self.folder / "manifest.json", manifest)
 
-    def _sweep(self, manifest: dict[str, Any]) -> None:
-        """Remove what a killed writer left. Under the lock: a living writer's files look alike."""
+    def _sweep(self, share: str) -> None:
+        """Drop damaged shards, and what a killed writer of this share left.
+
+        Under the share's lock: a living writer's files look alike.
+        """
+        if self._damaged:
+            with self.edited_manifest() as manifest:
+                manifest["shards"] = [
+                    s for s in manifest["shards"] if s["vectors"]["file"] not in self._damaged
+                ]
         known = {
-            shard[part]["file"] for shard in manifest["shards"] for part in ("rows", "vectors")
+            shard[part]["file"]
+            for shard in self.manifest()["shards"]
+            for part in ("rows", "vectors")
         }
         for path in self.folder.iterdir():
-            if path.name.endswith((".npy", ".tmp")) and path.name not in known:
+            name = path.name.removeprefix(".")
+            ours = name.startswith(f"{share}-") or name in self._damaged
+            if ours and path.suffix in (".npy", ".tmp") and path.name not in known:
                 path.unlink(missing_ok=True)
 
-    def _damaged(self, path: Path, what: str) -> CacheError:
+    def _unusable(self, path: Path, what: str) -> CacheError:
         return CacheError(f"{path} {what}; delete {self.folder} and encode again")
+
+
+def open_shard(folder: Path, shard: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the maps of a shard's ``(n, 32)`` digests and ``(n, E)`` vectors.
+
+    Raises:
+        CacheError: If a file is gone, or its content does not match its checksum.
+    """
+    arrays = []
+    for about in (shard["rows"], shard["vectors"]):
+        path = folder / about["file"]
+        try:
+            size = path.stat().st_size
+            if size != about["num_bytes"]:
+                raise CacheError(f"{path} is damaged: {size} bytes, not {about['num_bytes']}")
+            with open(path, "rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != about["sha256"]:
+                raise CacheError(f"{path} is damaged: it does not match its checksum")
+            arrays.append(np.load(path, mmap_mode="r", allow_pickle=False))
+        except OSError as error:
+            raise CacheError(f"{path} is damaged: it cannot be read ({error})") from error
+    return arrays[0], arrays[1]
 
 
 class Writer:
     """Appends vectors, flushing them to shards now and then. Made by `VectorStore.writer`."""
 
-    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
-        self._folder, self._manifest = folder, manifest
-        self._digests: list[bytes] = []
+    def __init__(self, store: VectorStore, share: str) -> None:
+        self._store, self._share = store, share
+        self._hashes: list[np.ndarray] = []
         self._vectors: list[np.ndarray] = []
+        self._num_bytes = 0
         self._began = self._flushed = time.monotonic()
 
-    def add(self, digests: Sequence[bytes], vectors: np.ndarray) -> None:
-        """Keep ``(B, E)`` float32 vectors under their ``B`` digests."""
-        self._digests += digests
+    def add(self, hashes: np.ndarray, vectors: np.ndarray) -> None:
+        """Keep ``(B, E)`` float32 vectors under their ``(B,)`` S32 digests."""
+        self._hashes.append(hashes)
         self._vectors.append(vectors)
+        self._num_bytes += vectors.nbytes
         now = time.monotonic()
         pause = max(_FLUSH_SECONDS, _FLUSH_SHARE * (now - self._began))
-        if now - self._flushed >= pause or sum(v.nbytes for v in self._vectors) >= _FLUSH_BYTES:
+        if now - self._flushed >= pause or self._num_bytes >= _FLUSH_BYTES:
             self.flush()
 
-    def set_parameters(self, parameters: dict[str, int]) -> None:
-        """Note the encoder's parameter counts, so that a later call need not load it."""
-        self._manifest["parameters"] = parameters
-        write_json(self._folder / "manifest.json", self._manifest)
+    def note(self, **facts: Any) -> None:
+        """Put facts beside the shards that are no part of the key, such as parameter counts."""
+        with self._store.edited_manifest() as manifest:
+            manifest.update(facts)
 
     def flush(self) -> None:
-        """Write what was added since the last flush as one shard, then the manifest naming it."""
+        """Write what was added since the last time as one shard, then the manifest naming it.
+
+        Raises:
+            CacheError: If the disk does not take it; what was written before stays whole.
+        """
         self._flushed = time.monotonic()
         if not self._vectors:
             return
-        name = uuid.uuid4().hex
-        rows = np.frombuffer(b"".join(self._digests), np.uint8).reshape(-1, 32)
-        shard = {
-            "num_rows": len(rows),
-            "rows": self._write(f"{name}.rows.npy", rows),
-            "vectors": self._write(f"{name}.npy", np.concatenate(self._vectors)),
-        }
-        self._digests, self._vectors = [], []
-        self._manifest["shards"].append(shard)
-        write_json(self._folder / "manifest.json", self._manifest)
+        name = f"{self._share}-{uuid.uuid4().hex}"
+        rows = np.concatenate(self._hashes).view(np.uint8).reshape(-1, 32)
+        vectors = np.concatenate(self._vectors)
+        self._hashes, self._vectors, self._num_bytes = [], [], 0
+        try:
+            shard = {
+                "num_rows": len(rows),
+                "rows": self._write(f"{name}.rows.npy", rows),
+                "vectors": self._write(f"{name}.npy", vectors),
+            }
+            with self._store.edited_manifest() as manifest:
+                manifest["shards"].append(shard)
+        except OSError as error:
+            raise CacheError(
+                f"{self._store.folder} must take {vectors.nbytes:,} more bytes; it does not "
+                f"({error}). What was kept before is whole: make room and call again, or give "
+                "another cache"
+            ) from error
 
     def _write(self, name: str, array: np.ndarray) -> dict[str, Any]:
-        path = self._folder / name
+        path = self._store.folder / name
         with atomic_write(path) as temporary, open(temporary, "wb") as file:
             np.save(file, array, allow_pickle=False)
         with open(path, "rb") as file:

@@ -42,26 +42,40 @@ def as_texts(texts: Any) -> list[str]:
     return values
 
 
-def distinct(texts: list[str]) -> tuple[list[str], np.ndarray]:
-    """Return the distinct texts in order of appearance, and for each text its place among them."""
-    places: dict[str, int] = {}
-    inverse = np.fromiter((places.setdefault(t, len(places)) for t in texts), np.int64, len(texts))
-    return list(places), inverse
+def distinct(texts: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find each distinct text once.
 
-
-def digests(texts: list[str]) -> list[bytes]:
-    """Return the SHA-256 of each text's UTF-8, 32 bytes each.
+    Returns:
+        ``(num_distinct,)`` S32, the SHA-256 of each distinct text in order of appearance;
+        ``(num_distinct,)`` int64, where each appears first; and ``(num_texts,)`` int64, each
+        text's place among the distinct ones.
 
     Raises:
         ValueError: If a text holds a lone surrogate, which no tokenizer can read.
     """
+    hashes, first, inverse = np.unique(digests(texts), return_index=True, return_inverse=True)
+    order = np.argsort(first)  # by appearance, not by hash
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return hashes[order], first[order], place[inverse]
+
+
+def digests(texts: list[str]) -> np.ndarray:
+    """Return the ``(num_texts,)`` S32 SHA-256 of each text's UTF-8; compare, never unpack, them.
+
+    Raises:
+        ValueError: If a text holds a lone surrogate, which no tokenizer can read.
+    """
+    packed = bytearray(32 * len(texts))
     try:
-        return [hashlib.sha256(text.encode("utf-8")).digest() for text in texts]
+        for n, text in enumerate(texts):
+            packed[32 * n : 32 * n + 32] = hashlib.sha256(text.encode("utf-8")).digest()
     except UnicodeEncodeError as error:
         raise ValueError(
             f"every text must be valid Unicode; {error.object[:40]!r} is not ({error.reason}). "
             "Read its file as UTF-8"
         ) from None
+    return np.frombuffer(packed, "S32")
 
 
 def _where(positions: list[int], names: list[Any] | None) -> str:

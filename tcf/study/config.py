@@ -6,10 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from tcf._util import hash_json
 from tcf.data.catalog import Catalog, Interactions
+from tcf.encode.transform import Transform
 from tcf.train import TrainConfig
 
 NUMBERS = 1
@@ -17,6 +25,9 @@ NUMBERS = 1
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+
+_ADDED = ("transforms",)
+"""Fields of `Arm` newer than the first records; at their default they are no part of its JSON."""
 
 
 class _Config(BaseModel):
@@ -33,6 +44,7 @@ class Arm(_Config):
         family: Arms of one family are joined by a line.
         encoder: As in `encode_items`, or a name that the study resolves; never a path.
         layer, pooling, max_tokens, prompt, dtype: As in `encode_items`.
+        transforms: Applied to the vectors in turn, fitted on the items of the training part.
     """
 
     name: str
@@ -44,6 +56,7 @@ class Arm(_Config):
     max_tokens: Count = 30
     prompt: str = "{text}"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
+    transforms: tuple[Transform, ...] = ()
 
     @model_validator(mode="after")
     def _text_needs_an_encoder(self) -> "Arm":
@@ -52,7 +65,18 @@ class Arm(_Config):
                 f"arm {self.name!r} of kind {self.kind!r} "
                 f"{'needs an' if self.has_text else 'takes no'} encoder; got {self.encoder!r}"
             )
+        if self.transforms and not self.has_text:
+            raise ValueError(
+                f"arm {self.name!r} of kind {self.kind!r} takes no transforms; "
+                f"got {self.transforms}"
+            )
         return self
+
+    @model_serializer(mode="wrap")
+    def _unchanged_by_new_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Keep the fingerprint of every run that was made before a field was added."""
+        unused = {n for n in _ADDED if getattr(self, n) == type(self).model_fields[n].default}
+        return {name: value for name, value in handler(self).items() if name not in unused}
 
     @property
     def has_text(self) -> bool:

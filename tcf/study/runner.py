@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
@@ -16,6 +17,7 @@ from tcf.data.split import Split, leave_one_out
 from tcf.encode.embeddings import Embeddings
 from tcf.encode.items import encode_catalog
 from tcf.encode.location import cache_folder
+from tcf.encode.transform import apply_transforms
 from tcf.evaluate.ranking import rank_targets
 from tcf.model.backbones import BACKBONES
 from tcf.model.popularity import Popularity
@@ -141,15 +143,20 @@ def load_split(study: Study, data: Path | None) -> tuple[Split, FilterReport]:
 
 
 def encode_arms(study: Study, split: Split, *, cache: Path) -> dict[str, Embeddings]:
-    """Return the item vectors of each arm with text, made or found, by the arm's name."""
+    """Return the item vectors of each arm with text, made or found, by the arm's name.
+
+    An arm's transforms are fitted on the items that occur in the training part.
+    """
     arms = {config.arm.name: config.arm for config in study.runs if config.arm.encoder}
     names = sorted({arm.encoder for arm in arms.values() if arm.encoder})
     known = study.encoders(names, split.catalog, cache) if study.encoders and names else {}
+    training = [split.catalog.item_ids[row - 1] for row in np.unique(split.train.rows)]
     embeddings = {}
     for name, arm in arms.items():
         encoder = known.get(arm.encoder or "", arm.encoder)
         made = encode_catalog(split.catalog, encoder=encoder, cache=cache, **arm.encoding())
-        embeddings[name] = replace(made, manifest={**made.manifest, "name": arm.encoder})
+        named = replace(made, manifest={**made.manifest, "name": arm.encoder})
+        embeddings[name] = apply_transforms(named, arm.transforms, fit_on=training)
     return embeddings
 
 
@@ -239,12 +246,14 @@ def _run_claimed(
 def _vectors(embeddings: Embeddings | None) -> dict[str, Any] | None:
     if embeddings is None:
         return None
-    return {
+    about = {
         "key": embeddings.key,
         "encoder": embeddings.manifest["name"],
         "width": embeddings.vectors.shape[1],
         "parameters": embeddings.manifest["parameters"],
     }
+    transforms = embeddings.manifest.get("transforms")
+    return {**about, "transforms": transforms} if transforms else about
 
 
 def _history(history: History | None) -> dict[str, Any] | None:

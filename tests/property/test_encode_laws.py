@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tcf.encode import EncoderSpec
-from tcf.encode.backends import HfBackend
+from tcf.encode.backends.hf import HfBackend, Transformer
+from tcf.encode.backends.protocol import Reading
 from tests.tiny_models import TITLES
 
 KINDS = ["opt", "bert", "roberta", "t5", "bart"]
@@ -36,17 +36,17 @@ def encode(
 ) -> np.ndarray:
     key = (folder, batch_tokens, side, layer, pooling)
     if key not in _backends:
-        spec = EncoderSpec(name=str(folder), layer=layer, pooling=pooling)  # type: ignore[arg-type]
-        _backends[key] = HfBackend(
+        model = Transformer(
             folder,
-            spec,
+            layers=[layer],
             device="cpu",
             dtype="float32",
             batch_tokens=batch_tokens,
             padding_side=side,  # type: ignore[arg-type]
         )
+        _backends[key] = HfBackend(model, Reading(layer, pooling))
     result = np.empty((len(given_texts), 32), np.float32)
-    for positions, vectors in _backends[key].encode(given_texts):
+    for positions, vectors in _backends[key].encode(given_texts, np.arange(len(given_texts))):
         result[positions] = vectors
     return result
 

@@ -1,5 +1,6 @@
 """A model's files: where they are, and the hashes that say which model it is. Loads no torch."""
 
+import contextlib
 import difflib
 import hashlib
 import json
@@ -12,7 +13,7 @@ from tcf._util import write_json
 from tcf.encode.spec import ENCODERS
 from tcf.errors import EncoderError
 
-__all__ = ["fingerprint", "is_sentence_transformer", "locate"]
+__all__ = ["file_hash", "fingerprint", "is_sentence_transformer", "locate"]
 
 _IGNORED = {
     "generation_config.json",
@@ -26,8 +27,13 @@ _VOLATILE = ("_name_or_path", "name_or_path", "transformers_version")
 _RACY_SECONDS = 2.0
 
 
-def locate(name: str, *, revision: str | None = None) -> Path:
+def locate(name: str, *, revision: str | None = None, code: bool = False) -> Path:
     """Return the folder that holds a model, fetching a hub name's files where they are missing.
+
+    Args:
+        name: Folder or hub name.
+        revision: Branch, tag or commit of a hub name.
+        code: Also fetch the Python files that came with the model.
 
     Raises:
         EncoderError: If there is no such folder, it holds no model, or the hub cannot be reached.
@@ -41,7 +47,7 @@ def locate(name: str, *, revision: str | None = None) -> Path:
         raise EncoderError(
             f"no encoder folder at {folder.resolve()}; give a folder with config.json"
         )
-    return _checked(_from_hub(name, revision), name)
+    return _checked(_from_hub(name, revision, code), name)
 
 
 def is_sentence_transformer(folder: Path) -> bool:
@@ -49,7 +55,7 @@ def is_sentence_transformer(folder: Path) -> bool:
     return (folder / "modules.json").is_file()
 
 
-def fingerprint(folder: Path, *, memory: Path | None = None) -> dict[str, Any]:
+def fingerprint(folder: Path, *, memory: Path | None = None, code: bool = False) -> dict[str, Any]:
     """Return the SHA-256 of every file that shapes what the model says, by kind and relative name.
 
     JSON files are hashed by meaning, without the fields that only say where they were saved, so a
@@ -59,17 +65,18 @@ def fingerprint(folder: Path, *, memory: Path | None = None) -> dict[str, Any]:
         folder: From `locate`.
         memory: Folder in which hashes of large files are remembered by path, size and time of
             change; None hashes them anew.
+        code: Also the model's own Python files, which the caller trusts and will run.
     """
     weights = _weight_files(folder)
     small = sorted(
         path
         for part in _model_folders(folder)
-        for pattern in _SMALL
+        for pattern in ([*_SMALL, "*.py"] if code else _SMALL)
         for path in part.glob(pattern)
         if path.name not in _IGNORED and path not in weights and not _is_shard_index(path)
     )
     return {
-        "weights": {p.relative_to(folder).as_posix(): _file_hash(p, memory) for p in weights},
+        "weights": {p.relative_to(folder).as_posix(): file_hash(p, memory=memory) for p in weights},
         "files": {p.relative_to(folder).as_posix(): _meaning_hash(p) for p in small},
     }
 
@@ -88,8 +95,10 @@ def _checked(folder: Path, name: str) -> Path:
     return folder
 
 
-def _from_hub(name: str, revision: str | None) -> Path:
+def _from_hub(name: str, revision: str | None, code: bool) -> Path:
     from huggingface_hub import snapshot_download
+
+    small = [*_SMALL, "*.py"] if code else _SMALL
 
     def fetch(patterns: list[str]) -> Path:
         return Path(
@@ -99,15 +108,16 @@ def _from_hub(name: str, revision: str | None) -> Path:
         )
 
     try:
-        folder = fetch([*_SMALL, "*.safetensors"])
+        folder = fetch([*small, "*.safetensors"])
         # Older models have PyTorch weights only; fetched on their own, never beside safetensors.
-        return folder if _weight_files(folder) else fetch([*_SMALL, "*.bin"])
+        return folder if _weight_files(folder) else fetch([*small, "*.bin"])
     except Exception as error:  # the hub client raises many kinds, of its own and of httpx
         close = difflib.get_close_matches(name, ENCODERS, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
+        at = "" if revision is None else f" at revision {revision!r}"
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise EncoderError(
-            f"encoder {name!r} is no folder here, not in the local hub cache, and could not be "
+            f"encoder {name!r}{at} is no folder here, not in the local hub cache, and could not be "
             f"fetched from the hub ({reason}){hint}. Give a local folder, or download it once "
             f"where there is a network (hf download {name}) and set HF_HUB_OFFLINE=1"
         ) from error
@@ -151,7 +161,8 @@ def _meaning_hash(path: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _file_hash(path: Path, memory: Path | None) -> str:
+def file_hash(path: Path, *, memory: Path | None = None) -> str:
+    """Return the SHA-256 of a file's bytes, as hex digits; ``memory`` as in `fingerprint`."""
     state = path.stat()
     about = {"path": str(path.resolve()), "size": state.st_size, "mtime_ns": state.st_mtime_ns}
     note = memory and memory / f"{hashlib.sha256(os.fsencode(about['path'])).hexdigest()}.json"
@@ -166,5 +177,6 @@ def _file_hash(path: Path, memory: Path | None) -> str:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     # A file changed just now may change again within the same clock tick, unseen.
     if note and time.time() - state.st_mtime > _RACY_SECONDS:
-        write_json(note, {**about, "sha256": digest})
+        with contextlib.suppress(OSError):  # a cache that cannot be written costs one more reading
+            write_json(note, {**about, "sha256": digest})
     return digest

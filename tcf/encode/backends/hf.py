@@ -3,84 +3,124 @@
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from tcf.encode.backends.files import fingerprint
-from tcf.encode.spec import EncoderSpec
+from tcf.encode.backends.protocol import Reader, Reading
 
-if TYPE_CHECKING:
-    from tcf.encode.backends.transformer import TransformerReader
-
-__all__ = ["HfBackend"]
+__all__ = ["HfBackend", "Transformer"]
 
 
-class HfBackend:
-    """Pooled states of one layer of a transformer. Identity needs only files; torch loads with use.
+class Transformer:
+    """A model's files and where they run; shared by all readings of a harvest.
+
+    Identity needs only files; torch loads with the first use of ``reader``.
 
     Args:
         folder: The model's folder, from `files.locate`.
-        spec: Layer, pooling and length.
+        layers: All that will be read; blocks above the highest are never kept.
+        max_tokens: Texts are cut there.
         device: Torch device.
         dtype: Resolved number format, never ``"auto"``.
+        quantization: Of the blocks' weights.
+        placement: ``"resident"``, ``"sharded"`` or ``"streamed"``.
         batch_tokens: Padded tokens a batch, or ``"auto"``.
         memory: Where hashes of large files are remembered.
+        work: Where a streamed pass keeps its states; None is a temporary folder.
+        trust_remote_code: Run code that came with the model.
         padding_side: Vectors do not depend on it; right is right for every model.
     """
 
     def __init__(
         self,
         folder: Path,
-        spec: EncoderSpec,
         *,
+        layers: Sequence[int] = (-1,),
+        max_tokens: int = 30,
         device: str,
         dtype: str,
+        quantization: str | None = None,
+        placement: str = "resident",
         batch_tokens: int | Literal["auto"] = "auto",
         memory: Path | None = None,
+        work: Path | None = None,
+        trust_remote_code: bool = False,
         padding_side: Literal["left", "right"] = "right",
     ) -> None:
-        self._folder, self._spec, self._memory = folder, spec, memory
-        self._device, self._dtype = device, dtype
-        self._batch_tokens: int | Literal["auto"] = batch_tokens
-        self._padding_side: Literal["left", "right"] = padding_side
-
-    def identity(self) -> dict[str, Any]:
-        """Hashes of weights, configuration and tokenizer, and how they are read."""
-        return {
-            "backend": "transformer",
-            **fingerprint(self._folder, memory=self._memory),
-            "dtype": self._dtype,
-            "quantization": self._spec.quantization,
-            "max_tokens": self._spec.max_tokens,
-            "layer": self._spec.layer,
-            "pooling": self._spec.pooling or "mean",
+        self._folder, self._memory, self._work, self._layers = folder, memory, work, layers
+        self._placement = placement
+        self._settings: dict[str, Any] = {
+            "max_tokens": max_tokens,
+            "device": device,
+            "dtype": dtype,
+            "quantization": quantization,
+            "batch_tokens": batch_tokens,
+            "trust_remote_code": trust_remote_code,
+            "padding_side": padding_side,
         }
 
-    def encode(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield ``(positions, vectors)`` of batches of like length.
-
-        Raises:
-            EncoderError: If the model cannot be loaded or cannot do what the spec asks.
-            TokenlessTextError: If the tokenizer finds nothing in a text.
-        """
-        return self._reader.encode(texts)
-
-    def parameters(self) -> dict[str, int]:
-        """Count the parameters used up to the layer taken."""
-        return self._reader.parameters
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """Hashes of weights, configuration and tokenizer, and in what precision they run."""
+        settings = ("dtype", "quantization", "max_tokens")
+        code = self._settings["trust_remote_code"]
+        return {
+            "backend": "transformer",
+            **fingerprint(self._folder, memory=self._memory, code=code),
+            **{name: self._settings[name] for name in settings},
+        }
 
     @cached_property
-    def _reader(self) -> "TransformerReader":
+    def reader(self) -> Reader:
+        """The loaded model, or what streams it."""
+        if self._placement == "streamed":
+            from tcf.encode.stream import StreamedReader
+
+            return StreamedReader(self._folder, work=self._work, **self._settings)
         from tcf.encode.backends.transformer import TransformerReader
 
         return TransformerReader(
             self._folder,
-            layer=self._spec.layer,
-            pooling=self._spec.pooling or "mean",
-            max_tokens=self._spec.max_tokens,
-            device=self._device,
-            dtype=self._dtype,
-            batch_tokens=self._batch_tokens,
-            padding_side=self._padding_side,
+            layers=self._layers,
+            sharded=self._placement == "sharded",
+            **self._settings,
         )
+
+
+class HfBackend:
+    """Pooled states of one layer of a transformer.
+
+    Args:
+        model: Its files, and where they run.
+        reading: Layer and pooling; pooling None is the mean.
+    """
+
+    def __init__(self, model: Transformer, reading: Reading) -> None:
+        self.model = model
+        self.reading = reading._replace(pooling=reading.pooling or "mean")
+
+    def identity(self) -> dict[str, Any]:
+        """Hashes of weights, configuration and tokenizer, and how they are read."""
+        return {
+            **self.model.identity,
+            "layer": self.reading.layer,
+            "pooling": self.reading.pooling,
+        }
+
+    def encode(
+        self, texts: Sequence[str], wanted: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield ``(positions, vectors)`` of batches of like length.
+
+        Raises:
+            EncoderError: If the model cannot be loaded or cannot do what the reading asks.
+            TokenlessTextError: If the tokenizer finds nothing in a text.
+        """
+        for positions, (vectors,) in self.model.reader.encode(texts, wanted, [self.reading]):
+            yield positions, vectors
+
+    def parameters(self) -> dict[str, int]:
+        """Count the parameters used up to the layer taken."""
+        return self.model.reader.parameters(self.reading.layer)

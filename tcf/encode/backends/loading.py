@@ -1,13 +1,12 @@
 """Loads a Hugging Face model and its tokenizer for reading, with errors that say what to do."""
 
-import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tcf.errors import EncoderError
 
@@ -17,7 +16,6 @@ __all__ = [
     "load_tokenizer",
     "position_offset",
     "quiet",
-    "stop_before",
 ]
 
 
@@ -123,71 +121,6 @@ def position_offset(model: nn.Module) -> int:
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
             return 0 if module.padding_idx is None else module.padding_idx + 1
     return 0
-
-
-def stop_before(model: nn.Module, layer: int) -> Callable[[dict[str, Tensor]], Tensor]:
-    """Return a function from model inputs to the ``(B, T, E)`` states of one layer.
-
-    It passes only what the model's forward takes. Where the blocks can be found, those above the
-    layer are freed and never run.
-
-    Raises:
-        EncoderError: If the model has no such layer.
-    """
-    takes = inspect.signature(model.forward).parameters
-    fixed = {"use_cache": False} if "use_cache" in takes else {}
-
-    def forward(inputs: dict[str, Tensor], **options: Any) -> Any:
-        known = {name: value for name, value in inputs.items() if name in takes}
-        return model(**known, **fixed, return_dict=True, **options)
-
-    depth = _depth(model)
-    if layer == -1 or layer == depth:
-        return lambda inputs: forward(inputs).last_hidden_state
-    if depth is None or not -depth - 1 <= layer < depth:
-        number = "an unknown number of" if depth is None else depth
-        raise EncoderError(
-            f"{type(model).__name__} has {number} blocks, so layer must be within 0..{depth}, "
-            f"or -1 for the last; got {layer}"
-        )
-    place = layer % (depth + 1)
-    blocks = _blocks(model, depth)
-    if blocks is None:  # ALBERT shares one block: keep all states and take one
-        return lambda inputs: forward(inputs, output_hidden_states=True).hidden_states[place]
-    del blocks[place + 1 :]
-    blocks[place].register_forward_pre_hook(_raise_states, with_kwargs=True)
-
-    def read(inputs: dict[str, Tensor]) -> Tensor:
-        try:
-            forward(inputs)
-        except _Reached as reached:
-            return reached.states
-        raise AssertionError(f"the forward pass of {type(model).__name__} skipped block {place}")
-
-    return read
-
-
-class _Reached(Exception):
-    """Carries the states out of a forward pass that has gone far enough."""
-
-    def __init__(self, states: Tensor) -> None:
-        super().__init__()
-        self.states = states
-
-
-def _raise_states(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    raise _Reached(args[0] if args else kwargs["hidden_states"])
-
-
-def _depth(model: Any) -> int | None:
-    config = model.config
-    config = config.get_text_config() if hasattr(config, "get_text_config") else config
-    return getattr(config, "num_hidden_layers", None)
-
-
-def _blocks(model: nn.Module, depth: int) -> nn.ModuleList | None:
-    lists = (m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == depth)
-    return next(lists, None)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """Which device and number format an encoder runs in. Loads torch only where CUDA is possible."""
 
 import functools
+import os
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,14 +11,20 @@ __all__ = ["pick_device", "pick_dtype"]
 
 
 def pick_device(device: str | None) -> str:
-    """Return ``device``, or by default ``"cuda"`` where torch sees one, else ``"cpu"``."""
+    """Return ``device``, or by default ``"cuda"`` where torch sees one, else ``"cpu"``.
+
+    The processes of a launch (``LOCAL_RANK``) take one GPU each.
+    """
     if device is not None:
         return str(device)
     if version("torch").endswith("+cpu"):
         return "cpu"  # known without importing torch, which a full cache hit never needs
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if not torch.cuda.is_available():
+        return "cpu"
+    rank = os.environ.get("LOCAL_RANK")
+    return "cuda" if rank is None else f"cuda:{int(rank) % torch.cuda.device_count()}"
 
 
 def pick_dtype(dtype: str, device: str) -> str:

@@ -1,67 +1,87 @@
-"""From what the caller named to a backend."""
+"""From what the caller named to backends, grouped by what one pass over the texts can serve."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from tcf.encode.backends.files import is_sentence_transformer, locate
 from tcf.encode.backends.processor import pick_device, pick_dtype
-from tcf.encode.backends.protocol import Backend
-from tcf.encode.backends.static import TfidfSvd
+from tcf.encode.backends.protocol import Backend, Reading
+from tcf.encode.backends.static import HashedNgrams, TfidfSvd
+from tcf.encode.backends.words import WordVectors, is_word_vector_file
 from tcf.encode.spec import EncoderSpec
+from tcf.errors import EncoderError
 
-__all__ = ["make_backend", "own_backend"]
+__all__ = ["make_backends", "own_backend"]
 
-_NOT_YET = (
-    "is not available in this version, which runs whole models on one device; "
-    "use quantization=None with placement='auto' or 'resident', and a model that fits in memory"
-)
-_PLACEMENTS = ("auto", "resident", "sharded", "streamed")
+PLACEMENTS = ("auto", "resident", "sharded", "streamed")
 
 
-def make_backend(
-    spec: EncoderSpec,
-    texts: Sequence[str],
+def make_backends(
+    specs: Sequence[EncoderSpec],
+    texts: Sequence[Sequence[str]],
     *,
     placement: str,
     device: str | None,
     batch_tokens: int | Literal["auto"],
-    memory: Path | None,
-) -> Backend:
-    """Return the backend that makes the vectors of ``spec``; loads no model yet.
+    cache: Path | None,
+) -> list[Backend]:
+    """Return the backend that makes the vectors of each spec; loads no model yet.
 
     Args:
-        spec: From `tcf.encode.spec.resolve`.
-        texts: What a static encoder is fitted on.
+        specs: From `tcf.encode.spec.resolve`; they differ in layer, pooling and prompt alone.
+        texts: The texts of each, prompt included: what a static encoder is fitted on.
         placement: See `encode_items`.
         device: Torch device, or None.
         batch_tokens: Padded tokens a batch, or ``"auto"``.
-        memory: Where hashes of large files are remembered.
+        cache: Where hashes of large files are remembered and a streamed pass keeps its states.
 
     Raises:
         ValueError: If a setting has no meaning.
-        EncoderError: If the model is not there, or the setting is not available.
+        EncoderError: If the model is not there, or cannot do what was asked.
     """
-    _refuse_unavailable(spec, placement, batch_tokens)
-    if spec.name == "tfidf-svd":
-        _refuse_settings("encoder 'tfidf-svd'", spec)
-        return TfidfSvd(texts)
-    folder = locate(spec.name, revision=spec.revision)
+    _check(placement, batch_tokens)
+    first = specs[0]
+    memory = cache and cache / "hashes"
+    if (make := _static(first.name, memory)) is not None:
+        who = f"encoder {first.name!r}"
+        for spec in specs:
+            refuse_settings(who, spec)
+        _refuse_placement(who, placement)
+        return [make(own) for own in texts]
+    folder = locate(first.name, revision=first.revision, code=first.trust_remote_code)
     device = pick_device(device)
     where: dict[str, Any] = {
         "device": device,
-        "dtype": pick_dtype(spec.dtype, device),
+        "dtype": pick_dtype(first.dtype, device),
         "batch_tokens": batch_tokens,
         "memory": memory,
     }
-    own_pipeline = spec.pooling is None and spec.layer == -1 and is_sentence_transformer(folder)
-    if own_pipeline:
-        from tcf.encode.backends.sentence import SentenceBackend
+    whole = [_is_whole_pipeline(spec, folder) for spec in specs]
+    if any(whole):
+        _refuse_placement(f"the sentence-transformers pipeline {first.name}", placement)
+    model = None
+    backends: list[Backend] = []
+    for spec, is_whole in zip(specs, whole, strict=True):
+        if is_whole:
+            from tcf.encode.backends.sentence import SentenceBackend
 
-        return SentenceBackend(folder, spec, **where)
-    from tcf.encode.backends.hf import HfBackend
+            backends.append(SentenceBackend(folder, spec, **where))
+            continue
+        from tcf.encode.backends.hf import HfBackend, Transformer
 
-    return HfBackend(folder, spec, **where)
+        model = model or Transformer(
+            folder,
+            layers=sorted({s.layer for s, w in zip(specs, whole, strict=True) if not w}),
+            max_tokens=spec.max_tokens,
+            quantization=spec.quantization,
+            trust_remote_code=spec.trust_remote_code,
+            placement=placement,
+            work=cache and cache / "streams",
+            **where,
+        )
+        backends.append(HfBackend(model, Reading(spec.layer, spec.pooling)))
+    return backends
 
 
 def own_backend(backend: Backend, settings: dict[str, Any]) -> EncoderSpec:
@@ -72,27 +92,49 @@ def own_backend(backend: Backend, settings: dict[str, Any]) -> EncoderSpec:
     """
     name = type(backend).__name__
     spec = EncoderSpec(name=name, label=getattr(backend, "name", name), **settings)
-    _refuse_settings(f"the {name} passed as encoder", spec)
+    refuse_settings(f"the {name} passed as encoder", spec)
     return spec
 
 
-def _refuse_unavailable(spec: EncoderSpec, placement: str, batch_tokens: Any) -> None:
-    from tcf.errors import EncoderError
+def refuse_settings(who: str, spec: EncoderSpec) -> None:
+    """Refuse what only a language model can follow.
 
-    if placement not in _PLACEMENTS:
-        raise ValueError(f"placement must be one of {', '.join(_PLACEMENTS)}; got {placement!r}")
-    if spec.quantization is not None:
-        raise EncoderError(f"quantization={spec.quantization!r} {_NOT_YET}")
-    if placement in ("sharded", "streamed"):
-        raise EncoderError(f"placement={placement!r} {_NOT_YET}")
-    if batch_tokens != "auto" and (not isinstance(batch_tokens, int) or batch_tokens < 1):
-        raise ValueError(
-            f"batch_tokens must be 'auto' or an int of at least 1; got {batch_tokens!r}"
-        )
-
-
-def _refuse_settings(who: str, spec: EncoderSpec) -> None:
+    Raises:
+        ValueError: Naming the setting.
+    """
     for key in ("pooling", "layer", "max_tokens", "dtype", "quantization"):
         value = getattr(spec, key)
         if value != EncoderSpec.model_fields[key].default:
             raise ValueError(f"{key}={value!r} does not apply to {who}; leave it out")
+
+
+def _static(name: str, memory: Path | None) -> Callable[[Sequence[str]], Backend] | None:
+    """Return what makes a backend without a language model from the texts; None for a model."""
+    if name == "tfidf-svd":
+        return TfidfSvd
+    if name == "hashed-ngrams":
+        return lambda texts: HashedNgrams()
+    if is_word_vector_file(name):
+        return lambda texts: WordVectors(name, memory=memory)
+    return None
+
+
+def _is_whole_pipeline(spec: EncoderSpec, folder: Path) -> bool:
+    return spec.pooling is None and spec.layer == -1 and is_sentence_transformer(folder)
+
+
+def _refuse_placement(who: str, placement: str) -> None:
+    if placement in ("sharded", "streamed"):
+        raise EncoderError(
+            f"placement={placement!r} needs a bare transformer, and {who} is none: leave placement "
+            "out, or name pooling= to read the transformer inside a pipeline"
+        )
+
+
+def _check(placement: str, batch_tokens: Any) -> None:
+    if placement not in PLACEMENTS:
+        raise ValueError(f"placement must be one of {', '.join(PLACEMENTS)}; got {placement!r}")
+    if batch_tokens != "auto" and (not isinstance(batch_tokens, int) or batch_tokens < 1):
+        raise ValueError(
+            f"batch_tokens must be 'auto' or an int of at least 1; got {batch_tokens!r}"
+        )

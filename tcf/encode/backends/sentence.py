@@ -1,5 +1,6 @@
 """A sentence-transformers model as its makers meant it: its own pooling, norm and prompt."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -41,14 +42,16 @@ class SentenceBackend:
         """Hashes of all the pipeline's files, and how they are read."""
         return {
             "backend": "sentence-transformers",
-            **fingerprint(self._folder, memory=self._memory),
+            **fingerprint(self._folder, memory=self._memory, code=self._spec.trust_remote_code),
             "dtype": self._dtype,
             "quantization": self._spec.quantization,
             "max_tokens": self._spec.max_tokens,
             "own_prompt": self._own_prompt,
         }
 
-    def encode(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def encode(
+        self, texts: Sequence[str], wanted: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield ``(positions, vectors)`` of batches of like length.
 
         Raises:
@@ -57,7 +60,7 @@ class SentenceBackend:
         import torch
 
         from tcf.encode.backends.transformer import BATCH_TOKENS
-        from tcf.encode.batching import batches, run_with_backoff
+        from tcf.encode.batching import plan_batches, run_with_backoff
 
         def run(positions: np.ndarray) -> np.ndarray:
             with torch.inference_mode():
@@ -67,7 +70,8 @@ class SentenceBackend:
         budget = self._batch_tokens
         if budget == "auto":
             budget = BATCH_TOKENS.get(torch.device(self._device).type, BATCH_TOKENS["cpu"])
-        yield from run_with_backoff(batches(self._lengths(texts), batch_tokens=budget), run)
+        plan = plan_batches(self._lengths(texts), wanted, batch_tokens=budget)
+        yield from run_with_backoff(plan, run)
 
     def parameters(self) -> dict[str, int]:
         """Count the parameters of the transformer and of dense layers after it."""
@@ -89,13 +93,15 @@ class SentenceBackend:
 
     def _lengths(self, texts: Sequence[str]) -> np.ndarray:
         """Tokens of each text; characters where the model is not built on a tokenizer."""
-        try:
-            rows = self._model.tokenizer(
-                list(texts), truncation=True, max_length=self._spec.max_tokens
-            )["input_ids"]
-        except (AttributeError, TypeError):
-            rows = texts
-        return np.fromiter(map(len, rows), np.int64, len(texts))
+        limit = self._spec.max_tokens
+        lengths = np.empty(len(texts), np.int64)
+        for start in range(0, len(texts), 8192):  # in parts: lists of ids outweigh their texts
+            part: Sequence[Any] = texts[start : start + 8192]
+            with contextlib.suppress(AttributeError, TypeError):
+                rows = self._model.tokenizer(list(part), truncation=True, max_length=limit)
+                part = rows["input_ids"]
+            lengths[start : start + 8192] = np.fromiter(map(len, part), np.int64, len(part))
+        return lengths
 
     @cached_property
     def _model(self) -> Any:
@@ -104,13 +110,21 @@ class SentenceBackend:
 
         from tcf.encode.backends.loading import check_length, quiet
 
+        dtype = getattr(torch, self._dtype)
+        loading: dict[str, Any] = {"dtype": dtype}
+        if self._spec.quantization is not None:
+            from tcf.encode.backends.loading import quantization_config
+
+            how = quantization_config(self._spec.quantization, dtype=dtype)
+            loading |= {"quantization_config": how, "device_map": {"": self._device}}
         try:
             with quiet():
                 model = SentenceTransformer(
                     str(self._folder),
                     device=self._device,
                     local_files_only=True,
-                    model_kwargs={"dtype": getattr(torch, self._dtype)},
+                    model_kwargs=loading,
+                    trust_remote_code=self._spec.trust_remote_code,
                 )
         except Exception as error:  # wrong modules, missing files, truncated weights
             raise EncoderError(

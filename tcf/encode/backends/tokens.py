@@ -1,5 +1,6 @@
 """Token ids of many texts in flat arrays, cut into padded batches."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,6 +10,8 @@ import numpy as np
 from tcf.errors import EncoderError
 
 __all__ = ["TokenlessTextError", "Tokens"]
+
+_CHUNK = 8192  # texts tokenised at once: their Python lists would outweigh everything else
 
 
 class TokenlessTextError(EncoderError):
@@ -34,21 +37,26 @@ class Tokens:
         Raises:
             TokenlessTextError: If a text has no token.
         """
-        rows = tokenizer(
-            list(texts),
-            truncation=True,
-            max_length=max_tokens,
-            padding=False,
-            return_attention_mask=False,
-        )
-        lengths = np.fromiter(map(len, rows["input_ids"]), np.int64, len(texts))
+        lengths = np.empty(len(texts), np.int64)
+        parts: dict[str, list[np.ndarray]] = {}
+        for start in range(0, len(texts), _CHUNK):
+            rows = tokenizer(
+                list(texts[start : start + _CHUNK]),
+                truncation=True,
+                max_length=max_tokens,
+                padding=False,
+                return_attention_mask=False,
+            )
+            ids = rows["input_ids"]
+            here = np.fromiter(map(len, ids), np.int64, len(ids))
+            lengths[start : start + _CHUNK] = here
+            for name in ("input_ids", "token_type_ids"):
+                if name in rows:
+                    flat = itertools.chain.from_iterable(rows[name])
+                    parts.setdefault(name, []).append(np.fromiter(flat, np.int32, int(here.sum())))
         if not lengths.all():
             raise TokenlessTextError(np.flatnonzero(lengths == 0).tolist())
-        columns = {
-            name: np.fromiter((i for row in rows[name] for i in row), np.int64, int(lengths.sum()))
-            for name in ("input_ids", "token_type_ids")
-            if name in rows
-        }
+        columns = {name: np.concatenate(arrays) for name, arrays in parts.items()}
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         # Without a padding token any id serves: the mask hides it.
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0

@@ -1,23 +1,19 @@
-"""Reads pooled states out of one layer of a Hugging Face transformer, running no block above it."""
+"""Reads pooled states out of layers of a Hugging Face transformer that is loaded whole."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tcf.encode.backends.loading import (
-    check_length,
-    load_model,
-    load_tokenizer,
-    position_offset,
-    stop_before,
-)
+from tcf.encode.backends.layers import LayerReader
+from tcf.encode.backends.loading import check_length, load_model, load_tokenizer, position_offset
 from tcf.encode.backends.parameters import count_parameters
+from tcf.encode.backends.protocol import Reading
 from tcf.encode.backends.tokens import Tokens
-from tcf.encode.batching import batches, run_with_backoff
+from tcf.encode.batching import plan_batches, run_with_backoff
 from tcf.encode.pooling import POOLINGS
 
 __all__ = ["BATCH_TOKENS", "TransformerReader"]
@@ -27,57 +23,83 @@ BATCH_TOKENS = {"cpu": 1024, "cuda": 65536}
 
 
 class TransformerReader:
-    """A loaded model with its tokenizer. Arguments as in `HfBackend`.
-
-    The states of layer k are the input of block k + 1, so the forward pass stops there; the last
-    layer is ``last_hidden_state``, final norm included, as in Hugging Face's ``hidden_states``.
-    """
+    """A loaded model with its tokenizer: a `Reader`. Arguments as in `Transformer`."""
 
     def __init__(
         self,
         folder: Path,
         *,
-        layer: int,
-        pooling: str,
+        layers: Sequence[int],
         max_tokens: int,
         device: str,
         dtype: str,
+        quantization: str | None,
+        sharded: bool,
         batch_tokens: int | Literal["auto"],
+        trust_remote_code: bool,
         padding_side: Literal["left", "right"],
     ) -> None:
+        self._folder = folder
         self._device = torch.device(device)
-        self._pool = POOLINGS[pooling]
         self._max_tokens = max_tokens
         self._padding_side: Literal["left", "right"] = padding_side
         auto = BATCH_TOKENS.get(self._device.type, BATCH_TOKENS["cpu"])
         self._batch_tokens = auto if batch_tokens == "auto" else batch_tokens
         self._tokenizer = load_tokenizer(folder)
-        self._model, missing = load_model(folder, dtype=getattr(torch, dtype), device=self._device)
-        check_length(folder, self._model, self._tokenizer, max_tokens)
-        self._read = stop_before(self._model, layer)
-        self._offset = position_offset(self._model)
-        one = np.zeros(1, np.int64)
-        probe = Tokens({"input_ids": one}, offsets=np.arange(2), pad_id=0)  # any token will do
-        self.parameters = count_parameters(
-            self._model, lambda: self._states(probe, one)[0], missing=missing, where=folder
+        self._model, self._missing = load_model(
+            folder, dtype=getattr(torch, dtype), device=self._device
         )
+        check_length(folder, self._model, self._tokenizer, max_tokens)
+        self._read = LayerReader(self._model, layers)
+        self._offset = position_offset(self._model)
+        self._tokenised: tuple[Sequence[str], Tokens] | None = None
+        # Now, not when asked: a weight that the files lack must stop the run before it starts.
+        self._parameters = {layer: self._count(layer) for layer in layers}
 
-    def encode(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield ``(positions, vectors)``; see `HfBackend.encode`."""
-        tokens = Tokens.of(self._tokenizer, texts, max_tokens=self._max_tokens)
+    def encode(
+        self, texts: Sequence[str], wanted: np.ndarray, readings: Sequence[Reading]
+    ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+        """Yield ``(positions, vectors)``; see `Reader.encode`."""
+        tokens = self._tokens(texts)
+        layers = sorted({reading.layer for reading in readings})
+        pools = [(reading.layer, POOLINGS[reading.pooling or "mean"]) for reading in readings]
 
-        def run(positions: np.ndarray) -> np.ndarray:
+        def run(positions: np.ndarray) -> list[np.ndarray]:
             with torch.inference_mode():
-                return self._pool(*self._states(tokens, positions)).cpu().numpy()
+                states, mask = self._states(tokens, positions, layers)
+                return [pool(states[layer], mask).cpu().numpy() for layer, pool in pools]
 
-        plan = batches(tokens.lengths, batch_tokens=self._batch_tokens)
+        plan = plan_batches(tokens.lengths, wanted, batch_tokens=self._batch_tokens)
         yield from run_with_backoff(plan, run)
 
-    def _states(self, tokens: Tokens, positions: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Return ``(B, T, E)`` states and their ``(B, T)`` mask."""
-        arrays = tokens.padded(positions, side=self._padding_side)
+    def parameters(self, layer: int) -> dict[str, int]:
+        """Count the parameters used up to one of the layers."""
+        return self._parameters[layer]
+
+    def _count(self, layer: int) -> dict[str, int]:
+        one = np.zeros(1, np.int64)
+        probe = Tokens({"input_ids": one}, offsets=np.arange(2), pad_id=0)  # any token will do
+        return count_parameters(
+            self._model,
+            lambda: self._states(probe, one, [layer])[0][layer],
+            missing=self._missing,
+            where=self._folder,
+        )
+
+    def _tokens(self, texts: Sequence[str]) -> Tokens:
+        """Token ids of a call's texts, kept for its next share of them."""
+        if self._tokenised is None or self._tokenised[0] is not texts:
+            tokens = Tokens.of(self._tokenizer, texts, max_tokens=self._max_tokens)
+            self._tokenised = (texts, tokens)
+        return self._tokenised[1]
+
+    def _states(
+        self, tokens: Tokens, positions: np.ndarray, layers: Sequence[int]
+    ) -> tuple[dict[int, Tensor], Tensor]:
+        """Return the ``(B, T, E)`` states of each layer, and their ``(B, T)`` mask."""
+        arrays: dict[str, Any] = tokens.padded(positions, side=self._padding_side)
         inputs = {name: torch.from_numpy(a).to(self._device) for name, a in arrays.items()}
         mask = inputs["attention_mask"]
         # Positions count real tokens only, so the padding side cannot move them.
         inputs["position_ids"] = (mask.cumsum(1) - 1).clamp(min=0) + self._offset
-        return self._read(inputs), mask
+        return self._read(inputs, layers), mask

@@ -27,8 +27,10 @@ class Letters:
     def identity(self) -> dict[str, Any]:
         return {"backend": "letters"}
 
-    def encode(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for position in reversed(range(len(texts))):  # any order
+    def encode(
+        self, texts: Sequence[str], wanted: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for position in reversed(wanted):  # any order
             self.seen.append(texts[position])
             counts = [[texts[position].count(letter) for letter in "abcde"]]
             yield np.array([position]), np.array(counts, float)
@@ -91,10 +93,17 @@ def test_bad_texts_are_named(texts: Any, kind: type[Exception], message: str) ->
 @pytest.mark.parametrize(
     ("settings", "kind", "message"),
     [
-        ({"quantization": "int8"}, EncoderError, "quantization='int8' is not available in this"),
-        ({"quantization": "nf4"}, EncoderError, "use quantization=None with placement='auto'"),
-        ({"placement": "sharded"}, EncoderError, "placement='sharded' is not available"),
-        ({"placement": "streamed"}, EncoderError, "a model that fits in memory"),
+        (
+            {"layer": ()},
+            ValueError,
+            r"layer must hold one value or several different ones; got \(\)",
+        ),
+        ({"pooling": ("mean", "mean")}, ValueError, "pooling must hold one value or several diff"),
+        (
+            {"layer": (0, 1), "out": "v.npy"},
+            ValueError,
+            "out takes the vectors of one reading; got 2",
+        ),
         ({"placement": "moved"}, ValueError, "placement must be one of auto, resident,"),
         ({"batch_tokens": 0}, ValueError, "batch_tokens must be 'auto' or an int of at least 1"),
         ({"dtype": "float16", "device": "cpu"}, EncoderError, "ten times slower than float32"),
@@ -132,7 +141,9 @@ class Broken(Letters):
     def __init__(self, yields: list[tuple[np.ndarray, np.ndarray]]) -> None:
         self.yields = yields
 
-    def encode(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def encode(
+        self, texts: Sequence[str], wanted: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield from self.yields
 
 
@@ -189,8 +200,8 @@ def test_long_texts_are_cut_special_tokens_included(bert_folder: Path) -> None:
 
 def test_a_model_without_padding_token_reads_the_same(opt_folder: Path, tmp_path: Path) -> None:
     unpadded = tiny_models.tiny_opt(tmp_path / "m", pad=False)
-    expected = tcf.encode_items(TITLES, encoder=opt_folder)
-    found = tcf.encode_items(TITLES, encoder=unpadded)
+    expected = tcf.encode_items(TITLES, encoder=opt_folder, dtype="float32")
+    found = tcf.encode_items(TITLES, encoder=unpadded, dtype="float32")
     np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 
 import tcf
-from tcf.encode import encode_catalog
+from tcf.encode import encode_catalog, harvest
 from tcf.encode.backends import hf, resolve
+from tcf.encode.backends.transformer import TransformerReader
 from tcf.encode.store import VectorStore
 from tcf.encode.texts import digests
 from tcf.errors import CacheError
@@ -25,13 +27,13 @@ from tests.tiny_models import TITLES
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Texts of each call that reached a model."""
     calls: list[list[str]] = []
-    original = hf.HfBackend.encode
+    original = TransformerReader.encode
 
-    def spy(self: hf.HfBackend, texts: list[str]) -> Any:
-        calls.append(list(texts))
-        return original(self, texts)
+    def spy(self: TransformerReader, texts: list[str], wanted: np.ndarray, readings: Any) -> Any:
+        calls.append([texts[p] for p in wanted])
+        return original(self, texts, wanted, readings)
 
-    monkeypatch.setattr(hf.HfBackend, "encode", spy)
+    monkeypatch.setattr(TransformerReader, "encode", spy)
     return calls
 
 
@@ -57,10 +59,11 @@ def test_a_second_call_loads_no_torch(opt_folder: Path, tmp_path: Path) -> None:
 def test_only_new_texts_are_encoded(
     opt_folder: Path, tmp_path: Path, loads: list[list[str]]
 ) -> None:
-    tcf.encode_items(TITLES[:3], encoder=opt_folder, cache=tmp_path)
-    found = tcf.encode_items(TITLES, encoder=opt_folder, cache=tmp_path)
+    settings: Any = {"encoder": opt_folder, "dtype": "float32"}
+    tcf.encode_items(TITLES[:3], cache=tmp_path, **settings)
+    found = tcf.encode_items(TITLES, cache=tmp_path, **settings)
     assert [sorted(texts) for texts in loads] == [sorted(TITLES[:3]), sorted(TITLES[3:])]
-    expected = tcf.encode_items(TITLES, encoder=opt_folder)
+    expected = tcf.encode_items(TITLES, **settings)
     np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
 
 
@@ -73,7 +76,7 @@ def test_parameter_counts_are_found_again(
     def refuse(*args: object) -> None:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr(hf.HfBackend, "_reader", property(refuse))
+    monkeypatch.setattr(hf.Transformer, "reader", property(refuse))
     again = encode_catalog(catalog, encoder=opt_folder, cache=tmp_path)
     assert (again.key, again.manifest) == (first.key, first.manifest)
     np.testing.assert_array_equal(again.vectors, first.vectors)
@@ -133,25 +136,34 @@ def test_what_was_added_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda c: c[:-1], r"has \d+ bytes, not \d+; delete .* and encode again"),
-        (lambda c: c[:-1] + bytes([c[-1] ^ 1]), "does not match its checksum; delete"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1]), r"damaged: \d+ bytes, not \d+"),
+        (lambda path: path.write_bytes(flipped(path.read_bytes())), "does not match its checksum"),
+        (lambda path: path.unlink(), "cannot be read"),
     ],
 )
-def test_a_damaged_shard_is_named(pattern: str, damage: Any, message: str, tmp_path: Path) -> None:
+def test_a_damaged_shard_is_named_and_only_its_texts_are_made_again(
+    pattern: str, damage: Any, message: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     store = filled(tmp_path)
-    path = next(p for p in store.folder.glob(pattern))
-    path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(CacheError, match=message) as caught:
-        list(store.read(digests(["a"])))
-    assert path.name in str(caught.value)
+    path = next(store.folder.glob(pattern))
+    with store.writer() as writer:
+        writer.add(digests(["c"]), np.full((1, 2), 9, np.float32))
+    damage(path)
+    again = VectorStore(tmp_path, {"encoder": "toy"})
+    ((positions, vectors),) = again.read(digests(["a", "b", "c"]))
+    assert (positions.tolist(), vectors.tolist()) == ([2], [[9, 9]])
+    assert path.name in caplog.text
+    assert re.search(f"{message}.*; its 2 texts count as missing", caplog.text)
+    with again.writer() as writer:
+        writer.add(digests(["a", "b"]), np.zeros((2, 2), np.float32))
+    caplog.clear()
+    assert sum(len(p) for p, _ in again.read(digests(["a", "b", "c"]))) == 3
+    assert not caplog.text
+    assert len(list(store.folder.glob("[!.]*.npy"))) == 4  # nothing of the damaged shard is left
 
 
-def test_a_shard_that_is_gone_is_named(tmp_path: Path) -> None:
-    store = filled(tmp_path)
-    for path in store.folder.glob("*.npy"):
-        path.unlink()
-    with pytest.raises(CacheError, match="cannot be read"):
-        list(store.read(digests(["a"])))
+def flipped(content: bytes) -> bytes:
+    return content[:-1] + bytes([content[-1] ^ 1])
 
 
 def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
@@ -171,16 +183,69 @@ def test_a_manifest_of_another_key_is_named(tmp_path: Path) -> None:
 
 def test_what_a_killed_writer_left_is_ignored_and_removed(tmp_path: Path) -> None:
     store = filled(tmp_path)
-    (store.folder / "0000.npy").write_bytes(b"half")
-    (store.folder / ".0000.npy.x.tmp").write_bytes(b"half")
+    leavings = ["0of1-00.npy", ".0of1-00.npy.x.tmp"]
+    of_a_living_writer = "1of2-00.npy"
+    for name in [*leavings, of_a_living_writer]:
+        (store.folder / name).write_bytes(b"half")
     assert len(list(store.read(digests(["a"])))) == 1
     with store.writer():  # cleans as it opens
         assert len(list(store.read(digests(["a"])))) == 1
-    assert sorted(p.suffix for p in store.folder.iterdir() if p.name != ".lock") == [
-        ".json",
-        ".npy",
-        ".npy",
-    ]
+    names = {path.name for path in store.folder.iterdir()}
+    assert not names & set(leavings)
+    assert of_a_living_writer in names
+
+
+def test_a_full_disk_keeps_what_was_written_before(tmp_path: Path) -> None:
+    """The kernel's own limit on a file's size stands for a disk that is full."""
+    code = """
+import resource, signal, sys
+import numpy as np
+from pathlib import Path
+from tcf.encode import store
+from tcf.encode.texts import digests
+store._FLUSH_SECONDS = 0.0
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+vectors = store.VectorStore(Path(sys.argv[1]), {"encoder": "toy"})
+with vectors.writer() as writer:
+    writer.add(digests(["a"]), np.ones((1, 8), np.float32))
+    writer.add(digests(["b"]), np.ones((1, 100_000), np.float32))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert "CacheError" in done.stderr
+    assert "must take 400,000 more bytes; it does not" in done.stderr
+    assert "make room and call again" in done.stderr
+    store = VectorStore(tmp_path, {"encoder": "toy"})
+    ((positions, _),) = store.read(digests(["a", "b"]))
+    assert positions.tolist() == [0]
+    assert not list(store.folder.glob("*.tmp"))
+
+
+def test_a_cache_that_cannot_be_written_is_named(opt_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(CacheError, match=r"must be a folder that can be written; .* cannot"):
+        tcf.encode_items(TITLES, encoder=opt_folder, cache=tmp_path / "file")
+
+
+def test_a_read_only_cache_serves_what_it_holds(opt_folder: Path, tmp_path: Path) -> None:
+    """Everything is found: nothing is opened for writing (root could, so it is watched)."""
+    first = tcf.encode_items(TITLES, encoder=opt_folder, cache=tmp_path)
+    before = sorted((p, p.stat().st_mtime_ns) for p in tmp_path.rglob("*"))
+    again = tcf.encode_items(TITLES, encoder=opt_folder, cache=tmp_path)
+    np.testing.assert_array_equal(again, first)
+    assert sorted((p, p.stat().st_mtime_ns) for p in tmp_path.rglob("*")) == before
+
+
+def test_a_store_of_another_format_is_another_key(
+    opt_folder: Path, tmp_path: Path, loads: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tcf.encode_items(TITLES, encoder=opt_folder, cache=tmp_path)
+    monkeypatch.setattr(harvest, "FORMAT_VERSION", 2)
+    tcf.encode_items(TITLES, encoder=opt_folder, cache=tmp_path)
+    assert len(loads) == 2
+    assert len(list((tmp_path / "embeddings").iterdir())) == 2
 
 
 def test_work_done_before_an_error_is_kept(tmp_path: Path) -> None:
@@ -202,8 +267,9 @@ class Slow:
         return {"backend": "slow"}
     def parameters(self):
         return {"total": 0, "without_embeddings": 0}
-    def encode(self, texts):
-        for n, text in enumerate(texts):
+    def encode(self, texts, wanted):
+        for n in wanted:
+            text = texts[n]
             if n == int(sys.argv[2]):
                 os._exit(9)
             print(text, flush=True)

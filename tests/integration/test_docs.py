@@ -1,0 +1,41 @@
+"""The pages are true: their Python runs, and so do their commands."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tcf.cli import app
+from tests import tiny_models
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = ["guide/encode.md", "howto/add-an-encoder.md"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which the names that the pages use are there."""
+    monkeypatch.chdir(tmp_path)
+    tiny_models.tiny_opt(tmp_path / "facebook" / "opt-125m")
+    rows = "".join(f"i{n}\t{title}\n" for n, title in enumerate(tiny_models.TITLES))
+    (tmp_path / "items.tsv").write_text(f"item_id\ttitle\n{rows}")
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_shows_runs(page: str, here: Path) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    assert blocks
+    names: dict[str, object] = {}
+    for language, block in blocks:
+        if language == "python":
+            exec(compile(block, page, "exec"), names)
+            continue
+        for line in block.splitlines():
+            program, *arguments = shlex.split(line)
+            assert program == "tcf", f"{page}: {line}"
+            done = CliRunner().invoke(app, arguments)
+            assert done.exit_code == 0, f"{page}: {line}\n{done.output}"
