@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from tcf.encode.backends.layers import LayerReader, depth_of, find_blocks
 from tcf.encode.backends.loading import load_model, load_tokenizer, position_offset, quiet
+from tcf.encode.backends.prefix import is_causal
 from tcf.encode.backends.tokens import Tokens
 from tcf.encode.batching import batches
 from tcf.encode.doctor_texts import TokenFacts
@@ -133,15 +134,7 @@ class Probe:
         None where no text has two different tokens.
         """
         tokens = Tokens.of(self._tokenizer, texts, max_tokens=self._max_tokens)
-        longest = int(np.argmax(tokens.lengths))
-        arrays = tokens.padded(np.array([longest, longest]), side="right")
-        row = arrays["input_ids"][0]
-        others = row[row != row[-1]]
-        if not len(others):
-            return None
-        arrays["input_ids"][1, -1] = others[0]
-        before = self._states(arrays)[:, :-1].float()
-        return bool((before[0] - before[1]).abs().max() <= 1e-6 * before.abs().max())
+        return is_causal(self._states, tokens)
 
     def _states(self, arrays: dict[str, np.ndarray]) -> Tensor:
         """``(B, T, E)`` states of right-padded inputs, whose positions every model counts right."""
