@@ -86,6 +86,9 @@ class SharedPrefix:
     Args:
         read: From model inputs, ``past_key_values`` among them, to the states of each layer.
         prefix: From `split`, as model inputs of one text, positions among them.
+
+    Attributes:
+        is_kept: Whether a block was run, and kept keys and values of every token of the prefix.
     """
 
     def __init__(self, read: Read, prefix: dict[str, Tensor]) -> None:
@@ -96,7 +99,9 @@ class SharedPrefix:
             self._states = read({**prefix, "past_key_values": cache})
         # A block above the highest layer is not run and keeps nothing; a sliding window's mask is
         # the model's affair, so every layer keeps the whole prefix.
-        self._cache = Cache(layers=[_Kept(layer) for layer in cache.layers])
+        kept = [_Kept(layer) for layer in cache.layers]
+        self._cache = Cache(layers=[*kept])
+        self.is_kept = bool(kept) and all(k.get_seq_length() == self._num_tokens for k in kept)
 
     def states(self, inputs: dict[str, Tensor]) -> tuple[dict[int, Tensor], Tensor]:
         """Return ``(B, P + T, E)`` states of each layer and their mask, of whole texts.

@@ -9,10 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from tcf.encode.backends.hf import Transformer
 from tcf.encode.backends.layers import LayerReader
 from tcf.encode.backends.loading import load_model
 from tcf.encode.backends.prefix import SharedPrefix, is_causal, keeps_the_past, split
+from tcf.encode.backends.protocol import Reading
 from tcf.encode.backends.tokens import Tokens
+from tests.tiny_models import TITLES
 
 PROMPT = [4, 7, 9, 11, 6, 8, 10, 12, 13]
 ENDS = [[5, 6], [14], [15, 16, 17, 18, 19], [5, 20, 21]]
@@ -138,3 +141,72 @@ class TestSharedPrefix:
             raise AssertionError("nothing to run")
 
         assert is_causal(run, tokens_of([[3, 3, 3], [4, 5]])) is None
+
+
+class TestReader:
+    TEXTS = tuple(f"the quick brown fox jumps over the lazy dog {title}" for title in TITLES)
+
+    def encode(
+        self, folder: Path, readings: list[Reading], *, share: bool | None = None, **settings: Any
+    ) -> tuple[list[np.ndarray], int]:
+        """Vectors of each reading, and how many tokens the model was given for them."""
+        layers = sorted({reading.layer for reading in readings})
+        model = Transformer(folder, layers=layers, device="cpu", **settings)
+        reader: Any = model.reader
+        if share is not None:
+            reader._may_share = share
+        _ = reader._may_share  # found out once, by a few tokens of its own
+        seen: list[int] = []
+        table = reader._model.get_input_embeddings()
+        table.register_forward_pre_hook(lambda _module, args: seen.append(args[0].numel()))
+        result = [np.empty((len(self.TEXTS), 32), np.float32) for _ in readings]
+        for positions, vectors in reader.encode(self.TEXTS, np.arange(len(self.TEXTS)), readings):
+            for whole, part in zip(result, vectors, strict=True):
+                whole[positions] = part
+        return result, sum(seen)
+
+    @pytest.mark.parametrize("layers", [(-1,), (1, 2), (2, -1)])
+    def test_vectors_are_those_of_whole_texts(self, opt_folder: Path, layers: tuple[int, ...]):
+        pools = ("mean", "last_token", "first_token")
+        readings = [Reading(layer, pooling) for layer in layers for pooling in pools]
+        expected, plain = self.encode(opt_folder, readings, dtype="float32")
+        found, shared = self.encode(opt_folder, readings, dtype="float32", share=True)
+        assert shared < 0.7 * plain
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * np.abs(other).max())
+
+    def test_a_prompt_is_run_once_in_bfloat16_and_never_in_float32(self, opt_folder: Path):
+        readings = [Reading(-1, "mean")]
+        whole = self.encode(opt_folder, readings, dtype="float32", share=False)[1]
+        assert self.encode(opt_folder, readings, dtype="float32")[1] == whole
+        (found,), shared = self.encode(opt_folder, readings, dtype="bfloat16")
+        assert shared < 0.7 * whole
+        (plain,), _ = self.encode(opt_folder, readings, dtype="bfloat16", share=False)
+        lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(plain, axis=1)
+        assert ((found * plain).sum(axis=1) / lengths).min() > 0.999
+
+    @pytest.mark.parametrize("kind", ["bert", "roberta", "t5", "bart"])
+    def test_other_models_read_whole_texts(self, kind: str, folders: dict[str, Path]):
+        plain = self.encode(folders[kind], [Reading(-1, "mean")], dtype="float32")[1]
+        assert self.encode(folders[kind], [Reading(-1, "mean")], dtype="bfloat16")[1] == plain
+
+    def test_below_the_first_block_there_is_nothing_to_share(self, opt_folder: Path):
+        (expected,), _ = self.encode(opt_folder, [Reading(0, "mean")], dtype="float32")
+        (found,), _ = self.encode(opt_folder, [Reading(0, "mean")], dtype="bfloat16")
+        np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(expected).max())
+
+    def test_a_few_texts_are_read_whole(self, opt_folder: Path):
+        model = Transformer(opt_folder, device="cpu", dtype="bfloat16")
+        reader: Any = model.reader
+        seen: list[int] = []
+        table = reader._model.get_input_embeddings()
+        table.register_forward_pre_hook(lambda _module, args: seen.append(args[0].numel()))
+        list(reader.encode(self.TEXTS[:2], np.arange(2), [Reading(-1, "mean")]))
+        assert seen == [2 * 13]
+
+    def test_padding_on_the_left_reads_whole_texts(self, opt_folder: Path):
+        readings = [Reading(-1, "mean")]
+        settings = {"dtype": "bfloat16", "padding_side": "left"}
+        assert self.encode(opt_folder, readings, **settings)[1] > (
+            1.3 * self.encode(opt_folder, readings, dtype="bfloat16")[1]
+        )
