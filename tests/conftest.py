@@ -60,3 +60,11 @@ def folders(
         "bart": bart_folder,
         "sentence": sentence_folder,
     }
+
+
+@pytest.fixture(scope="session")
+def stacks(models: Path, folders: dict[str, Path]) -> dict[str, Path]:
+    """Tiny models of every family that is a stack of blocks."""
+    more = ["opt_post_norm", "llama", "gpt_neox", "qwen3", "mistral", "mixtral", "modernbert"]
+    built = {kind: getattr(tiny_models, f"tiny_{kind}")(models / f"tiny-{kind}") for kind in more}
+    return {**folders, **built}

@@ -8,8 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tcf.encode.backends.layers import LayerReader, depth_of, find_blocks
-from tcf.encode.backends.loading import load_model, load_tokenizer, position_offset, quiet
+from tcf.encode.backends.layers import LayerReader
+from tcf.encode.backends.loading import (
+    find_blocks,
+    load_model,
+    load_tokenizer,
+    position_offset,
+    quiet,
+)
 from tcf.encode.backends.prefix import is_causal
 from tcf.encode.backends.tokens import Tokens
 from tcf.encode.batching import batches
@@ -20,13 +26,13 @@ __all__ = ["Probe", "token_facts"]
 _BATCH_TOKENS = 1024
 
 
-def token_facts(folder: Path, texts: Sequence[str]) -> TokenFacts:
+def token_facts(folder: Path, texts: Sequence[str], *, trust_remote_code: bool) -> TokenFacts:
     """Return what the tokenizer in ``folder`` makes of the texts.
 
     Raises:
         EncoderError: If there is none that can be loaded.
     """
-    tokenizer = load_tokenizer(folder)
+    tokenizer = load_tokenizer(folder, trust_remote_code=trust_remote_code)
     with quiet():  # it would warn of texts beyond its limit, which are cut later
         rows = tokenizer(list(texts), return_special_tokens_mask=True, return_attention_mask=False)
     masks = [np.asarray(mask, bool) for mask in rows["special_tokens_mask"]]
@@ -71,19 +77,31 @@ class Probe:
         max_tokens: Texts are cut there.
         device: Torch device.
         dtype: Number format; float16 would hide what is looked for.
+        trust_remote_code: As in `EncoderSpec`.
 
     Raises:
         EncoderError: If it cannot be loaded, or has no such layer.
     """
 
     def __init__(
-        self, folder: Path, *, layer: int, max_tokens: int, device: str, dtype: str
+        self,
+        folder: Path,
+        *,
+        layer: int,
+        max_tokens: int,
+        device: str,
+        dtype: str,
+        trust_remote_code: bool,
     ) -> None:
         self._device, self._max_tokens = torch.device(device), max_tokens
-        self._tokenizer = load_tokenizer(folder)
-        self._model, _ = load_model(folder, dtype=getattr(torch, dtype), device=self._device)
-        depth = depth_of(self._model)
-        self._blocks = None if depth is None else find_blocks(self._model, depth)
+        self._tokenizer = load_tokenizer(folder, trust_remote_code=trust_remote_code)
+        self._model, _ = load_model(
+            folder,
+            dtype=getattr(torch, dtype),
+            device=self._device,
+            trust_remote_code=trust_remote_code,
+        )
+        self._blocks = find_blocks(self._model)
         self._read, self._layer = LayerReader(self._model, [layer]), layer
 
     @property

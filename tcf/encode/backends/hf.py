@@ -84,7 +84,8 @@ class Transformer:
         return TransformerReader(
             self._folder,
             layers=self._layers,
-            sharded=self._placement == "sharded",
+            device_map="auto" if self._placement == "sharded" else None,
+            offload_folder=self._work and self._work / "offload",
             **self._settings,
         )
 

@@ -1,14 +1,13 @@
 """Reads the states of several layers out of one forward pass, running no block above them."""
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
-from tcf.errors import EncoderError
+from tcf.encode.backends.loading import find_blocks, forward_of, place_of
 
-__all__ = ["LayerReader", "depth_of", "find_blocks", "resolve_layer"]
+__all__ = ["LayerReader"]
 
 
 class LayerReader:
@@ -28,13 +27,10 @@ class LayerReader:
     """
 
     def __init__(self, model: nn.Module, layers: Sequence[int]) -> None:
-        self._model = model
-        self._takes = inspect.signature(model.forward).parameters
-        self._fixed = {"use_cache": False} if "use_cache" in self._takes else {}
-        self._places = {layer: resolve_layer(model, layer) for layer in layers}
-        depth = depth_of(model)
+        self._forward = forward_of(model)
+        self._places = {layer: place_of(model, layer) for layer in layers}
         # ALBERT shares one block: its states are kept by the model itself and taken from there.
-        self._blocks = None if depth is None else find_blocks(model, depth)
+        self._blocks = find_blocks(model)
         top = max(-1 if place is None else place for place in self._places.values())
         if self._blocks is not None and None not in self._places.values():
             del self._blocks[top + 1 :]
@@ -69,10 +65,6 @@ class LayerReader:
                 hook.remove()
         return {layer: found[place] for layer, place in wanted.items()}
 
-    def _forward(self, inputs: dict[str, Tensor], **options: Any) -> Any:
-        known = {name: value for name, value in inputs.items() if name in self._takes}
-        return self._model(**known, **self._fixed, return_dict=True, **options)
-
 
 class _Reached(Exception):
     """Ends a forward pass that has gone far enough."""
@@ -85,34 +77,3 @@ def _catcher(found: dict[int | None, Tensor], place: int, *, stop: bool) -> Any:
             raise _Reached
 
     return catch
-
-
-def resolve_layer(model: nn.Module, layer: int) -> int | None:
-    """Return the block that takes a layer's states as input; None for the last layer.
-
-    Raises:
-        EncoderError: If the model has no such layer.
-    """
-    depth = depth_of(model)
-    if layer == -1 or layer == depth:
-        return None
-    if depth is None or not -depth - 1 <= layer < depth:
-        number = "an unknown number of" if depth is None else depth
-        raise EncoderError(
-            f"{type(model).__name__} has {number} blocks, so layer must be within 0..{depth}, "
-            f"or -1 for the last; got {layer}"
-        )
-    return layer % (depth + 1)
-
-
-def depth_of(model: Any) -> int | None:
-    """Return the number of blocks that a model's config states."""
-    config = model.config
-    config = config.get_text_config() if hasattr(config, "get_text_config") else config
-    return getattr(config, "num_hidden_layers", None)
-
-
-def find_blocks(model: nn.Module, depth: int) -> nn.ModuleList | None:
-    """Return the model's stack of blocks, the first list of as many modules."""
-    lists = (m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == depth)
-    return next(lists, None)

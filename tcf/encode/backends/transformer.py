@@ -9,8 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tcf.encode.backends.blocks import count_unloaded
 from tcf.encode.backends.layers import LayerReader
-from tcf.encode.backends.loading import check_length, load_model, load_tokenizer, position_offset
+from tcf.encode.backends.loading import (
+    check_length,
+    load_model,
+    load_tokenizer,
+    model_inputs,
+    position_offset,
+)
 from tcf.encode.backends.parameters import count_parameters
 from tcf.encode.backends.prefix import SharedPrefix, is_causal, keeps_the_past, split
 from tcf.encode.backends.protocol import Reading
@@ -38,7 +45,8 @@ class TransformerReader:
         device: str,
         dtype: str,
         quantization: str | None,
-        sharded: bool,
+        device_map: dict[str, Any] | str | None = None,
+        offload_folder: Path | None = None,
         batch_tokens: int | Literal["auto"],
         trust_remote_code: bool,
         padding_side: Literal["left", "right"],
@@ -49,16 +57,35 @@ class TransformerReader:
         self._padding_side: Literal["left", "right"] = padding_side
         auto = BATCH_TOKENS.get(self._device.type, BATCH_TOKENS["cpu"])
         self._batch_tokens = auto if batch_tokens == "auto" else batch_tokens
-        self._tokenizer = load_tokenizer(folder)
+        self._tokenizer = load_tokenizer(folder, trust_remote_code=trust_remote_code)
         self._model, self._missing = load_model(
-            folder, dtype=getattr(torch, dtype), device=self._device
+            folder,
+            dtype=getattr(torch, dtype),
+            device=self._device,
+            quantization=quantization,
+            device_map=device_map,
+            offload_folder=offload_folder,
+            trust_remote_code=trust_remote_code,
         )
         check_length(folder, self._model, self._tokenizer, max_tokens)
         self._read, self._layers = LayerReader(self._model, layers), tuple(layers)
         self._offset = position_offset(self._model)
         self._tokenised: tuple[Sequence[str], Tokens] | None = None
         # Now, not when asked: a weight that the files lack must stop the run before it starts.
-        self._parameters = {layer: self._count(layer) for layer in layers}
+        whole = (
+            quantization is None and device_map is None
+        )  # else parameters lie elsewhere, or packed
+        self._parameters = {
+            layer: self._count(layer)
+            if whole
+            else count_unloaded(
+                folder,
+                layer,
+                absent=frozenset(self._missing),
+                trust_remote_code=trust_remote_code,
+            )
+            for layer in layers
+        }
 
     def encode(
         self, texts: Sequence[str], wanted: np.ndarray, readings: Sequence[Reading]
@@ -130,11 +157,7 @@ class TransformerReader:
         return self._placed(tokens.padded(positions, side=self._padding_side))
 
     def _placed(self, arrays: dict[str, Any]) -> dict[str, Tensor]:
-        inputs = {name: torch.from_numpy(a).to(self._device) for name, a in arrays.items()}
-        # Positions count real tokens only, so the padding side cannot move them.
-        counted = inputs["attention_mask"].cumsum(1) - 1
-        inputs["position_ids"] = counted.clamp(min=0) + self._offset
-        return inputs
+        return model_inputs(arrays, device=self._device, offset=self._offset)
 
     def _states(
         self, inputs: dict[str, Tensor], layers: Sequence[int], prefix: SharedPrefix | None = None

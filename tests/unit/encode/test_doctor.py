@@ -278,6 +278,8 @@ class TestDiagnose:
         } <= found.keys()
         assert "8 finite vectors" in found["vectors"].found
         assert found["padding side"].verdict == found["batch invariance"].verdict == "ok"
+        assert re.match("cosine to float32 0.99", found["int8 drift"].found)
+        assert re.match("cosine to|not available: .*nf4 on this CPU", found["nf4 drift"].found)
         opening = found["opening and closing tokens"].found
         assert ("the model is causal" in opening) == (kind == "opt")
 
@@ -285,6 +287,12 @@ class TestDiagnose:
         found = by_check(opt_folder, dtype="bfloat16")
         assert "0.999 is wanted in bfloat16" in found["padding side"].found
         assert found["bfloat16 drift"].verdict == "ok"
+
+    def test_int8_may_lean_on_its_batch_a_little(self, bert_folder: Path):
+        found = by_check(bert_folder, quantization="int8")
+        assert "0.999 is wanted in int8" in found["batch invariance"].found
+        assert found["batch invariance"].verdict != "problem"
+        assert found["padding side"].verdict == "ok"
 
     def test_a_model_that_ignores_given_positions_shows_on_the_left(self, bart_folder: Path):
         found = by_check(bart_folder)
@@ -476,6 +484,12 @@ def test_drift_is_json_and_says_what_was_compared(opt_folder: Path):
         "neighbours": 2,
         "neighbours_kept": 1.0,
     }
-    json.dumps(found, allow_nan=False)
     with pytest.raises(ValueError, match="at least one text"):
         drift(spec, [" "], None)
+
+
+def test_drift_of_int8_is_measured_on_the_same_texts(opt_folder: Path):
+    found = drift(str(opt_folder), TITLES, "int8", dtype="float32")
+    assert (found["quantization"], found["against"], found["num_texts"]) == ("int8", "float32", 8)
+    assert 0.98 < found["cosine_worst"] <= found["cosine_mean"] < 1.0
+    json.dumps(found, allow_nan=False)
