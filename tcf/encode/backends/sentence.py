@@ -113,7 +113,7 @@ class SentenceBackend:
         dtype = getattr(torch, self._dtype)
         loading: dict[str, Any] = {"dtype": dtype}
         if self._spec.quantization is not None:
-            from tcf.encode.backends.loading import quantization_config
+            from tcf.encode.backends.quantize import quantization_config
 
             how = quantization_config(self._spec.quantization, dtype=dtype)
             loading |= {"quantization_config": how, "device_map": {"": self._device}}
@@ -130,6 +130,10 @@ class SentenceBackend:
             raise EncoderError(
                 f"{self._folder}: not a sentence-transformers model that can be loaded ({error})"
             ) from error
+        if self._spec.quantization is not None:
+            from tcf.encode.backends.quantize import check_quantized
+
+            check_quantized(self._folder, model, torch.device(self._device))
         if model.transformers_model is not None:
             check_length(
                 self._folder, model.transformers_model, model.tokenizer, self._spec.max_tokens
