@@ -6,6 +6,7 @@ _HOMES = {
     "ENCODERS": "spec",
     "L2": "transform",
     "PCA": "transform",
+    "ApiEncoder": "backends.api",
     "Backend": "backends.protocol",
     "Embeddings": "embeddings",
     "EncoderSpec": "spec",
@@ -21,12 +22,15 @@ _HOMES = {
     "drift": "doctor",
     "encode_catalog": "items",
     "encode_items": "items",
+    "read_vectors": "backends.arrays",
+    "vectors_of": "backends.arrays",
 }
 
 __all__ = [
     "ENCODERS",
     "L2",
     "PCA",
+    "ApiEncoder",
     "Backend",
     "Embeddings",
     "EncoderSpec",
@@ -42,6 +46,8 @@ __all__ = [
     "drift",
     "encode_catalog",
     "encode_items",
+    "read_vectors",
+    "vectors_of",
 ]
 
 __getattr__ = lazy_exports(__name__, _HOMES)

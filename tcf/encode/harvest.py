@@ -83,7 +83,8 @@ class Harvest:
         self._hashes, first, inverse = distinct(given)
         self._texts = given if len(first) == len(given) else [given[n] for n in first]
         places = dict(zip(prompts, inverse.reshape(len(prompts), -1), strict=True))
-        if isinstance(encoder, str | Path | EncoderSpec):
+        self._named = isinstance(encoder, str | Path | EncoderSpec)
+        if self._named:
             backends = make_backends(
                 specs,
                 [final[spec.prompt] for spec in specs],
@@ -126,9 +127,10 @@ class Harvest:
         return self._outputs[reading].spec.display_name
 
     def parameters(self, reading: Reading) -> dict[str, int]:
-        """Count the parameters of a reading; from the store where it knows them."""
+        """Count the parameters of a reading; from the store where that saves loading a model."""
         output = self._outputs[reading]
-        return (output.store and output.store.parameters()) or output.backend.parameters()
+        known = output.store.parameters() if output.store and self._named else None
+        return known or output.backend.parameters()
 
     def ingredients(self, reading: Reading) -> dict[str, Any]:
         """Return everything that shapes a vector besides its text; its hash is the key."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tcf._util import hash_json
+from tcf.encode.backends.arrays import is_vector_file, vectors_of
 from tcf.encode.backends.protocol import Backend, Reading
 from tcf.encode.embeddings import Embeddings
 from tcf.encode.harvest import Harvest, Where
@@ -88,6 +89,11 @@ def encode_items(
         EncoderError: If the encoder cannot be loaded or cannot do what was asked.
         CacheError: If the store in ``cache`` is damaged or cannot be written.
     """
+    if is_vector_file(encoder):
+        raise ValueError(
+            f"ready vectors belong to item ids, which texts do not have; got encoder={encoder!r}: "
+            "use tcf.encode.encode_catalog(catalog, encoder=...)"
+        )
     settings = {
         "max_tokens": max_tokens,
         "normalize": normalize,
@@ -120,7 +126,8 @@ def encode_catalog(
 
     Args:
         catalog: Items with their texts.
-        encoder: As in `encode_items`.
+        encoder: As in `encode_items`; or a ``.npy``, ``.safetensors`` or ``.parquet`` file with ready
+            vectors and their item ids (`vectors_of`).
         pooling, layer, prompt: As in `encode_items`, several values included.
         **settings: The other keywords of `encode_items`.
 
@@ -139,6 +146,9 @@ def encode_catalog(
         raise TypeError(f"encode_catalog takes the keywords of encode_items; got {unknown[0]!r}")
     named = dict(zip(catalog.item_ids, catalog.texts, strict=True))
     wanted = readings(layer=layer, pooling=pooling, prompt=prompt)
+    if is_vector_file(encoder):
+        _refuse_settings_of_ready_vectors(wanted, settings)
+        return vectors_of(catalog, encoder)
     harvest = Harvest(named, encoder, wanted, settings, where)
     ids = tuple(catalog.item_ids)
     made = {}
@@ -194,6 +204,12 @@ def readings(*, layer: Any, pooling: Any, prompt: Any) -> list[Reading]:
         for one_layer in values["layer"]
         for one_pooling in values["pooling"]
     ]
+
+
+def _refuse_settings_of_ready_vectors(wanted: list[Reading], settings: dict[str, Any]) -> None:
+    stated = sorted(settings) + ([] if wanted == [Reading()] else ["layer, pooling or prompt"])
+    if stated:
+        raise ValueError(f"{stated[0]} does not apply to ready vectors; leave it out")
 
 
 def _is_harvest(*values: Any) -> bool:

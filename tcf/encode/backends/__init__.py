@@ -3,14 +3,27 @@
 from tcf._util import lazy_exports
 
 _HOMES = {
+    "ApiEncoder": "api",
     "Backend": "protocol",
     "HashedNgrams": "static",
     "HfBackend": "hf",
     "SentenceBackend": "sentence",
     "TfidfSvd": "static",
     "WordVectors": "words",
+    "read_vectors": "arrays",
+    "vectors_of": "arrays",
 }
 
-__all__ = ["Backend", "HashedNgrams", "HfBackend", "SentenceBackend", "TfidfSvd", "WordVectors"]
+__all__ = [
+    "ApiEncoder",
+    "Backend",
+    "HashedNgrams",
+    "HfBackend",
+    "SentenceBackend",
+    "TfidfSvd",
+    "WordVectors",
+    "read_vectors",
+    "vectors_of",
+]
 
 __getattr__ = lazy_exports(__name__, _HOMES)

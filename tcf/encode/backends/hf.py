@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tcf._util import hash_json
 from tcf.encode.backends.files import fingerprint
 from tcf.encode.backends.protocol import Reader, Reading
 
@@ -78,7 +79,8 @@ class Transformer:
         if self._placement == "streamed":
             from tcf.encode.stream import StreamedReader
 
-            return StreamedReader(self._folder, work=self._work, **self._settings)
+            work = self._work and self._work / hash_json(self.identity)[:16]
+            return StreamedReader(self._folder, work=work, **self._settings)
         from tcf.encode.backends.transformer import TransformerReader
 
         return TransformerReader(

@@ -37,7 +37,11 @@ class Backend(Protocol):
         ...
 
     def parameters(self) -> dict[str, int]:
-        """Count what shapes a vector: ``{"total": ..., "without_embeddings": ...}``."""
+        """Count what shapes a vector: ``{"total": ..., "without_embeddings": ...}``.
+
+        Empty where nobody knows: tables then leave the place blank, and a plot over parameters
+        says that it needs the number.
+        """
         ...
 
 
