@@ -1,7 +1,6 @@
 """The command line. Loads nothing heavy before it must."""
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -98,7 +97,45 @@ def plan(
             placement=placement,
             cache=cache,
         )
-        _print_rows(made.rows(), title=f"encoding {items} with {made.spec.display_name}")
+        title = f"encoding {items} with {made.spec.display_name}"
+        _print_rows(("what", "figure"), made.rows(), title=title)
+
+
+@app.command()
+def doctor(
+    encoder: Annotated[str, typer.Argument(help="Hub name, local folder, or a name.")],
+    texts: Annotated[
+        Path | None, typer.Option(help="Items file as for `encode`, or a .txt with a text a line.")
+    ] = None,
+    text: Annotated[str, typer.Option(help="Template of an item's text.")] = "{title}",
+    pooling: Annotated[str | None, typer.Option(help="mean, last_token or first_token.")] = None,
+    layer: Annotated[int, typer.Option(help="0: embedding output, k: block k, -1: last.")] = -1,
+    max_tokens: Annotated[int, typer.Option(help="Texts are cut there.")] = 30,
+    prompt: Annotated[str, typer.Option(help="Template with {text}.")] = "{text}",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    quantization: Annotated[str | None, typer.Option(help="int8 or nf4.")] = None,
+) -> None:
+    """Check an encoder before a long run; exits with 1 if there is a problem."""
+    with _errors():
+        from tcf.encode.doctor import diagnose
+
+        findings = diagnose(
+            encoder,
+            None if texts is None else _texts(texts, text),
+            pooling=pooling,
+            layer=layer,
+            max_tokens=max_tokens,
+            prompt=prompt,
+            dtype=dtype,
+            quantization=quantization,
+        )
+    _print_rows(
+        ("check", "verdict", "found", "fix"),
+        ((f.check, f.verdict, f.found, f.fix) for f in findings),
+        title=encoder,
+    )
+    if any(finding.verdict == "problem" for finding in findings):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -188,20 +225,23 @@ KeyArgument = Annotated[
 def store_ls(cache: CacheOption = "auto") -> None:
     """List what a cache holds, the latest written first."""
     with _errors():
-        from rich.console import Console
-        from rich.table import Table
-
         from tcf.encode.stores import list_stores
 
         folder = _cache(cache)
-        shown = Table(
-            "key", "encoder", "reading", "vectors", "MB", "days old", "", title=f"{folder}"
-        )
-        for one in list_stores(folder):
-            size, age = f"{one.num_bytes / 1e6:.1f}", f"{one.age_days:.1f}"
-            row = (one.key[:12], one.name, one.reading, f"{one.num_vectors:,}", size, age)
-            shown.add_row(*row, one.problem)
-        Console(width=None if sys.stdout.isatty() else 160).print(shown)
+        rows = [
+            (
+                one.key[:12],
+                one.name,
+                one.reading,
+                f"{one.num_vectors:,}",
+                f"{one.num_bytes / 1e6:.1f}",
+                f"{one.age_days:.1f}",
+                one.problem,
+            )
+            for one in list_stores(folder)
+        ]
+        heads = ("key", "encoder", "reading", "vectors", "MB", "days old", "problem")
+        _print_rows(heads, rows, title=str(folder))
 
 
 @store.command("verify")
@@ -266,27 +306,35 @@ def load_study(path: Path) -> "Study":
     return made
 
 
-def _print_table(folder: Path, metrics: list[str] | tuple[str, ...]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _texts(path: Path, template: str) -> list[str]:
+    """Return the texts of an items file, or the lines of a .txt file, blank ones too."""
+    from tcf.data.formats import read_items
+    from tcf.errors import DataError
 
+    if path.suffix != ".txt":
+        return list(read_items(path, text=template).texts)
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise DataError(f"{path}: a UTF-8 file with a text a line is needed; {error}") from error
+
+
+def _print_table(folder: Path, metrics: list[str] | tuple[str, ...]) -> None:
     from tcf.study.records import read_table
 
     frame = summary(read_table(folder), metrics)
-    shown = Table(*frame.columns, title=f"mean over seeds ± standard deviation: {folder}")
-    for row in frame.iter_rows():
-        shown.add_row(*("" if cell is None else str(cell) for cell in row))
-    console = Console()
-    (console if console.is_terminal else Console(width=160)).print(shown)
+    title = f"mean over seeds ± standard deviation: {folder}"
+    _print_rows(frame.columns, frame.iter_rows(), title=title)
 
 
-def _print_rows(rows: list[tuple[str, str]], *, title: str) -> None:
+def _print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    shown = Table(title=title, show_header=False)
+    shown = Table(*columns, title=Text(title))
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     console = Console()
     (console if console.is_terminal else Console(width=160)).print(shown)
 

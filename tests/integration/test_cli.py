@@ -254,3 +254,27 @@ def test_plan_for_a_folder_that_is_not_there(tmp_path: Path):
     items = tmp_path / "items.tsv"
     items.write_text(ITEMS)
     assert "no encoder folder at" in error_of(tcf("plan", tmp_path / "none", items))
+
+
+class TestDoctor:
+    def test_it_prints_a_verdict_for_each_check(self, opt_folder: Path, tmp_path: Path):
+        items = tmp_path / "items.tsv"
+        items.write_text(ITEMS)
+        done = tcf("doctor", opt_folder, "--texts", items, "--dtype", "float32")
+        assert done.exit_code == 0, done.output
+        for cell in ("padding side", "truncation", "ok", "3 finite vectors of width 32"):
+            assert cell in done.stdout
+
+    def test_a_problem_is_an_exit_code(self, opt_folder: Path, tmp_path: Path):
+        lines = tmp_path / "titles.txt"
+        lines.write_text("a [red] car\n\na blue dress\n")
+        done = tcf("doctor", opt_folder, "--texts", lines, "--dtype", "float32")
+        assert done.exit_code == 1
+        assert "1 of 3 are blank or not valid Unicode, at positions 1" in done.stdout
+        assert "problem" in done.stdout
+
+    def test_mistakes_get_one_line(self, tmp_path: Path):
+        line = error_of(tcf("doctor", tmp_path / "none"))
+        assert "no encoder folder at" in line
+        line = error_of(tcf("doctor", "tfidf-svd", "--texts", tmp_path / "none.txt"))
+        assert "none.txt: a UTF-8 file with a text a line is needed; " in line

@@ -130,6 +130,10 @@ class SentenceBackend:
             raise EncoderError(
                 f"{self._folder}: not a sentence-transformers model that can be loaded ({error})"
             ) from error
+        if self._spec.quantization is not None:
+            from tcf.encode.backends.quantize import check_quantized
+
+            check_quantized(self._folder, model, torch.device(self._device))
         if model.transformers_model is not None:
             check_length(
                 self._folder, model.transformers_model, model.tokenizer, self._spec.max_tokens

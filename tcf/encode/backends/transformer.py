@@ -1,6 +1,7 @@
 """Reads pooled states out of layers of a Hugging Face transformer that is loaded whole."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from tcf.encode.backends.loading import (
     position_offset,
 )
 from tcf.encode.backends.parameters import count_parameters
+from tcf.encode.backends.prefix import SharedPrefix, is_causal, keeps_the_past, split
 from tcf.encode.backends.protocol import Reading
 from tcf.encode.backends.tokens import Tokens
 from tcf.encode.batching import plan_batches, run_with_backoff
@@ -27,6 +29,8 @@ __all__ = ["BATCH_TOKENS", "TransformerReader"]
 
 BATCH_TOKENS = {"cpu": 1024, "cuda": 65536}
 """Padded tokens a batch, by device type, by default; on a CPU, small ones stay in cache."""
+
+_SHARING_TEXTS = 8  # fewer would not win back the passes that sharing a prefix takes
 
 
 class TransformerReader:
@@ -64,7 +68,7 @@ class TransformerReader:
             trust_remote_code=trust_remote_code,
         )
         check_length(folder, self._model, self._tokenizer, max_tokens)
-        self._read = LayerReader(self._model, layers)
+        self._read, self._layers = LayerReader(self._model, layers), tuple(layers)
         self._offset = position_offset(self._model)
         self._tokenised: tuple[Sequence[str], Tokens] | None = None
         # Now, not when asked: a weight that the files lack must stop the run before it starts.
@@ -87,13 +91,14 @@ class TransformerReader:
         self, texts: Sequence[str], wanted: np.ndarray, readings: Sequence[Reading]
     ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
         """Yield ``(positions, vectors)``; see `Reader.encode`."""
-        tokens = self._tokens(texts)
         layers = sorted({reading.layer for reading in readings})
+        tokens, prefix = self._without_prefix(self._tokens(texts), layers)
         pools = [(reading.layer, POOLINGS[reading.pooling or "mean"]) for reading in readings]
 
         def run(positions: np.ndarray) -> list[np.ndarray]:
             with torch.inference_mode():
-                states, mask = self._states(tokens, positions, layers)
+                inputs = self._inputs(tokens, positions)
+                states, mask = self._states(inputs, layers, prefix)
                 return [pool(states[layer], mask).cpu().numpy() for layer, pool in pools]
 
         plan = plan_batches(tokens.lengths, wanted, batch_tokens=self._batch_tokens)
@@ -108,7 +113,7 @@ class TransformerReader:
         probe = Tokens({"input_ids": one}, offsets=np.arange(2), pad_id=0)  # any token will do
         return count_parameters(
             self._model,
-            lambda: self._states(probe, one, [layer])[0][layer],
+            lambda: self._states(self._inputs(probe, one), [layer])[0][layer],
             missing=self._missing,
             where=self._folder,
         )
@@ -120,10 +125,44 @@ class TransformerReader:
             self._tokenised = (texts, tokens)
         return self._tokenised[1]
 
+    def _without_prefix(
+        self, tokens: Tokens, layers: Sequence[int]
+    ) -> tuple[Tokens, SharedPrefix | None]:
+        """Return what is left of the texts, and what they all begin with if it is run once."""
+        parts = split(tokens) if len(tokens.lengths) >= _SHARING_TEXTS and self._may_share else None
+        if parts is None:
+            return tokens, None
+        shared, rest = parts
+        prefix = SharedPrefix(
+            lambda inputs: self._read(inputs, layers), self._inputs(shared, np.zeros(1, np.int64))
+        )
+        return (rest, prefix) if prefix.is_kept else (tokens, None)
+
+    @cached_property
+    def _may_share(self) -> bool:
+        """Whether a prefix may be run once; in float32 vectors stay those of a streamed pass."""
+        if self._model.dtype == torch.float32 or self._padding_side == "left":
+            return False
+        few = np.arange(4)  # any tokens will do
+        probe = Tokens({"input_ids": few}, offsets=np.array([0, len(few)]), pad_id=0)
+
+        def last(arrays: dict[str, np.ndarray]) -> Tensor:
+            return self._states(self._placed(arrays), self._layers[-1:])[0][self._layers[-1]]
+
+        with torch.inference_mode():
+            return keeps_the_past(self._model) and bool(is_causal(last, probe))
+
+    def _inputs(self, tokens: Tokens, positions: np.ndarray) -> dict[str, Tensor]:
+        """Return the ``(B, T)`` model inputs of a batch, on the device."""
+        return self._placed(tokens.padded(positions, side=self._padding_side))
+
+    def _placed(self, arrays: dict[str, Any]) -> dict[str, Tensor]:
+        return model_inputs(arrays, device=self._device, offset=self._offset)
+
     def _states(
-        self, tokens: Tokens, positions: np.ndarray, layers: Sequence[int]
+        self, inputs: dict[str, Tensor], layers: Sequence[int], prefix: SharedPrefix | None = None
     ) -> tuple[dict[int, Tensor], Tensor]:
         """Return the ``(B, T, E)`` states of each layer, and their ``(B, T)`` mask."""
-        arrays: dict[str, Any] = tokens.padded(positions, side=self._padding_side)
-        inputs = model_inputs(arrays, device=self._device, offset=self._offset)
+        if prefix is not None:
+            return prefix.states(inputs)
         return self._read(inputs, layers), inputs["attention_mask"]
