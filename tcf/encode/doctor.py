@@ -10,10 +10,11 @@ from tcf.encode import doctor_texts
 from tcf.encode.backends.processor import pick_device, pick_dtype
 from tcf.encode.doctor_case import Case
 from tcf.encode.doctor_vectors import compare
+from tcf.encode.encoders import resolve
 from tcf.encode.findings import Finding
 from tcf.encode.items import Encoder, encode_items
 from tcf.encode.progress import LazyBar
-from tcf.encode.spec import EncoderSpec, Quantization, resolve
+from tcf.encode.spec import EncoderSpec, Quantization
 from tcf.encode.texts import as_texts
 
 __all__ = ["BUILT_IN_TEXTS", "diagnose", "drift"]

@@ -17,9 +17,10 @@ from tcf.encode.backends.hf import Transformer
 from tcf.encode.backends.processor import pick_device, pick_dtype
 from tcf.encode.backends.protocol import Backend, Reading
 from tcf.encode.backends.resolve import make_backends, own_backend
+from tcf.encode.encoders import resolve
 from tcf.encode.findings import Finding
 from tcf.encode.items import Encoder, encode_items
-from tcf.encode.spec import EncoderSpec, resolve
+from tcf.encode.spec import EncoderSpec
 from tcf.errors import EncoderError
 
 if TYPE_CHECKING:

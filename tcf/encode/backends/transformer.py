@@ -72,9 +72,9 @@ class TransformerReader:
         self._offset = position_offset(self._model)
         self._tokenised: tuple[Sequence[str], Tokens] | None = None
         # Now, not when asked: a weight that the files lack must stop the run before it starts.
-        whole = (
-            quantization is None and device_map is None
-        )  # else parameters lie elsewhere, or packed
+        # Quantised, parameters are packed, and sharded, they lie elsewhere: a copy without values
+        # is counted then.
+        whole = quantization is None and device_map is None
         self._parameters = {
             layer: self._count(layer)
             if whole
