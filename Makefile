@@ -25,8 +25,8 @@ lint: .venv/.installed
 types: .venv/.installed
 	$(BIN)/pyright
 
-unit: .venv/.installed
-	$(BIN)/python -m pytest
+unit: .venv/.installed  ## two processes of one thread each: threads only slow models this small
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 soak: .venv/.installed  ## what is too long for `make test`
 	$(BIN)/python -m pytest -m soak

@@ -11,7 +11,11 @@ from tcf.cli import app
 from tests import tiny_models
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ["guide/encode.md", "howto/add-an-encoder.md"]
+PAGES = [
+    "guide/encode.md",
+    "howto/add-an-encoder.md",
+    "howto/encode-with-a-model-larger-than-memory.md",
+]
 
 
 @pytest.fixture

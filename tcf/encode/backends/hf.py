@@ -14,6 +14,8 @@ from tcf.encode.backends.protocol import Reader, Reading
 
 __all__ = ["HfBackend", "Transformer"]
 
+_ARITHMETIC = 2
+"""Raised by every change that moves half-precision vectors by rounding; float32 keeps its bits."""
 _MARGIN = 4  # float16 files loaded as float32 take twice their size, and batches need room too
 _log = logging.getLogger(__name__)
 
@@ -73,10 +75,12 @@ class Transformer:
         """Hashes of weights, configuration and tokenizer, and in what precision they run."""
         settings = ("dtype", "quantization", "max_tokens")
         code = self._settings["trust_remote_code"]
+        exact = self._settings["dtype"] == "float32"
         return {
             "backend": "transformer",
             **fingerprint(self._folder, memory=self._memory, code=code),
             **{name: self._settings[name] for name in settings},
+            **({} if exact else {"arithmetic": _ARITHMETIC}),
         }
 
     @cached_property
