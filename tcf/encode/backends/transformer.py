@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tcf.encode.backends.layers import LayerReader
 from tcf.encode.backends.loading import check_length, load_model, load_tokenizer, position_offset
+from tcf.encode.backends.packing import pack_linears
 from tcf.encode.backends.parameters import count_parameters
 from tcf.encode.backends.protocol import Reading
 from tcf.encode.backends.tokens import Tokens
@@ -55,6 +56,8 @@ class TransformerReader:
         self._tokenised: tuple[Sequence[str], Tokens] | None = None
         # Now, not when asked: a weight that the files lack must stop the run before it starts.
         self._parameters = {layer: self._count(layer) for layer in layers}
+        if not sharded:  # accelerate moves the weights of a sharded model
+            pack_linears(self._model, lambda: self._probe(layers))
 
     def encode(
         self, texts: Sequence[str], wanted: np.ndarray, readings: Sequence[Reading]
@@ -77,14 +80,18 @@ class TransformerReader:
         return self._parameters[layer]
 
     def _count(self, layer: int) -> dict[str, int]:
-        one = np.zeros(1, np.int64)
-        probe = Tokens({"input_ids": one}, offsets=np.arange(2), pad_id=0)  # any token will do
         return count_parameters(
             self._model,
-            lambda: self._states(probe, one, [layer])[0][layer],
+            lambda: self._probe([layer])[layer],
             missing=self._missing,
             where=self._folder,
         )
+
+    def _probe(self, layers: Sequence[int]) -> dict[int, Tensor]:
+        """Return the states of each layer for a text of one token; any token will do."""
+        one = np.zeros(1, np.int64)
+        tokens = Tokens({"input_ids": one}, offsets=np.arange(2), pad_id=0)
+        return self._states(tokens, one, layers)[0]
 
     def _tokens(self, texts: Sequence[str]) -> Tokens:
         """Token ids of a call's texts, kept for its next share of them."""
