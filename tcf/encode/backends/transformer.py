@@ -18,6 +18,7 @@ from tcf.encode.backends.loading import (
     model_inputs,
     position_offset,
 )
+from tcf.encode.backends.packing import pack_linears
 from tcf.encode.backends.parameters import count_parameters
 from tcf.encode.backends.prefix import SharedPrefix, is_causal, keeps_the_past, split
 from tcf.encode.backends.protocol import Reading
@@ -86,6 +87,8 @@ class TransformerReader:
             )
             for layer in layers
         }
+        if device_map is None:  # accelerate moves the weights of a sharded model
+            pack_linears(self._model, lambda: self._probe(layers))
 
     def encode(
         self, texts: Sequence[str], wanted: np.ndarray, readings: Sequence[Reading]
@@ -109,14 +112,18 @@ class TransformerReader:
         return self._parameters[layer]
 
     def _count(self, layer: int) -> dict[str, int]:
-        one = np.zeros(1, np.int64)
-        probe = Tokens({"input_ids": one}, offsets=np.arange(2), pad_id=0)  # any token will do
         return count_parameters(
             self._model,
-            lambda: self._states(self._inputs(probe, one), [layer])[0][layer],
+            lambda: self._probe([layer])[layer],
             missing=self._missing,
             where=self._folder,
         )
+
+    def _probe(self, layers: Sequence[int]) -> dict[int, Tensor]:
+        """Return the states of each layer for a text of one token; any token will do."""
+        one = np.zeros(1, np.int64)
+        tokens = Tokens({"input_ids": one}, offsets=np.arange(2), pad_id=0)
+        return self._states(self._inputs(tokens, one), layers)[0]
 
     def _tokens(self, texts: Sequence[str]) -> Tokens:
         """Token ids of a call's texts, kept for its next share of them."""
