@@ -114,6 +114,7 @@ def doctor(
     prompt: Annotated[str, typer.Option(help="Template with {text}.")] = "{text}",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     quantization: Annotated[str | None, typer.Option(help="int8 or nf4.")] = None,
+    cache: CacheOption = "auto",
 ) -> None:
     """Check an encoder before a long run; exits with 1 if there is a problem."""
     with _errors():
@@ -128,6 +129,7 @@ def doctor(
             prompt=prompt,
             dtype=dtype,
             quantization=quantization,
+            cache=cache,
         )
     _print_rows(
         ("check", "verdict", "found", "fix"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from tcf.encode.doctor_vectors import compare
 from tcf.encode.encoders import resolve
 from tcf.encode.findings import Finding
 from tcf.encode.items import Encoder, encode_items
+from tcf.encode.location import cache_folder
 from tcf.encode.progress import LazyBar
 from tcf.encode.spec import EncoderSpec, Quantization
 from tcf.encode.texts import as_texts
@@ -31,9 +33,10 @@ def diagnose(
     num_texts: int = 256,
     seed: int = 0,
     progress: bool = True,
+    cache: str | PathLike[str] | None = None,
     **settings: Any,
 ) -> list[Finding]:
-    """Check an encoder, and the texts it is to read, without keeping anything.
+    """Check an encoder, and the texts it is to read; no vector is kept.
 
     All texts are looked at, up to 10,000 drawn from them are tokenised, and ``num_texts`` of those
     are encoded, 32 of them one by one. A model is loaded six or seven times, never two at once.
@@ -47,6 +50,8 @@ def diagnose(
         num_texts: How many to encode.
         seed: Of the draw.
         progress: Show a bar on stderr once the checks have taken two seconds.
+        cache: As in `encode_items`: the drift of int8 and nf4 is put into the manifests of their
+            stores there, from which `encode_catalog` takes it into its own.
         **settings: ``pooling``, ``layer``, ``max_tokens``, ``prompt``, ``normalize``, ``dtype`` and
             ``quantization`` of `encode_items`: how the encoder is going to be used.
 
@@ -65,7 +70,8 @@ def diagnose(
     readable = _draw(plain, _TOKENISED, seed)
     if not readable:
         return findings
-    case = Case.of(encoder, readable, settings, device=device, num_texts=num_texts)
+    folder = cache_folder(cache)
+    case = Case.of(encoder, readable, settings, device=device, num_texts=num_texts, cache=folder)
     steps = case.steps()
     with LazyBar(len(steps), "Checking the encoder", shown=progress) as bar:
         for step in steps:

@@ -19,6 +19,7 @@ from tcf.encode.backends.protocol import Backend, Reading
 from tcf.encode.backends.resolve import make_backends, own_backend
 from tcf.encode.encoders import resolve
 from tcf.encode.findings import Finding
+from tcf.encode.harvest import Harvest, Where
 from tcf.encode.items import Encoder, encode_items
 from tcf.encode.spec import EncoderSpec
 from tcf.errors import EncoderError
@@ -45,6 +46,7 @@ class Case:
         texts: Different readable texts, in a random order.
         num_texts: How many of them to encode.
         own_pipeline: Whether a sentence-transformers model is read as its makers meant it.
+        cache: Where stores lie whose manifests keep the drift that was measured.
         made: Vectors of the sample, once `vectors` has made them.
     """
 
@@ -56,6 +58,7 @@ class Case:
     texts: list[str]
     num_texts: int
     own_pipeline: bool = False
+    cache: Path | None = None
     made: np.ndarray | None = field(default=None, repr=False)
 
     @classmethod
@@ -67,6 +70,7 @@ class Case:
         *,
         device: str | None,
         num_texts: int,
+        cache: Path | None = None,
     ) -> "Case":
         """Find out what ``encoder`` is; arguments as in `tcf.encode.doctor.diagnose`."""
         device = pick_device(device)
@@ -81,7 +85,7 @@ class Case:
             return cls(spec, None, None, None, device, texts, num_texts)
         folder, dtype = _folder(spec), pick_dtype(spec.dtype, device)
         own_pipeline = isinstance(backend, SentenceBackend)
-        return cls(spec, None, folder, dtype, device, texts, num_texts, own_pipeline)
+        return cls(spec, None, folder, dtype, device, texts, num_texts, own_pipeline, cache)
 
     def steps(self) -> list[Callable[[], list[Finding]]]:
         """Return the groups of checks that apply, in the order in which they are to be made."""
@@ -217,7 +221,16 @@ class Case:
             return [Finding(f"{what} drift", "ok", f"not available: {error}")]
         used = what in (dtype, self.spec.quantization)
         measured = doctor_vectors.compare(reference, other)
+        if "quantization" in arms[1]:
+            self._keep({"quantization": what, "against": dtype, **measured})
         return [doctor_vectors.drift_finding(what, measured, against=arms[0]["dtype"], used=used)]
+
+    def _keep(self, drift: dict[str, Any]) -> None:
+        """Put the drift into the manifest of the store that the quantised encoder has."""
+        reading = Reading(self.spec.layer, self.spec.pooling, self.spec.prompt)
+        arm = self.spec.model_copy(update={"quantization": drift["quantization"]})
+        where = Where(device=self.device, cache=self.cache)
+        Harvest(self.texts[:1], arm, [reading], {}, where).note(reading, drift=drift)
 
     def _encode(
         self, texts: list[str], *, batch_tokens: int | Literal["auto"] = "auto"

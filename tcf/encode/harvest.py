@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -42,15 +43,29 @@ class Where:
         return [field.name for field in fields(cls)]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Output:
     """One reading: its backend and store, and which texts are its own."""
 
     spec: EncoderSpec
     backend: Backend
-    store: VectorStore | None
-    ingredients: dict[str, Any]
+    cache: Path | None
     place: np.ndarray  # (num_given,) of each text given, with this prompt, among the distinct ones
+
+    @cached_property
+    def ingredients(self) -> dict[str, Any]:
+        """What the key is hashed from; asked for only where it is needed: it reads all weights."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "encoder": self.backend.identity(),
+            "prompt": self.spec.prompt,
+            "normalize": self.spec.normalize,
+        }
+
+    @cached_property
+    def store(self) -> VectorStore | None:
+        """Where the vectors are kept."""
+        return None if self.cache is None else VectorStore(self.cache, self.ingredients)
 
 
 class Harvest:
@@ -99,7 +114,7 @@ class Harvest:
         else:
             backends = [encoder] * len(specs)
         self._outputs = {
-            reading: self._output(spec, backend, places[spec.prompt])
+            reading: _Output(spec, backend, self._cache, places[spec.prompt])
             for reading, spec, backend in zip(readings, specs, backends, strict=True)
         }
 
@@ -128,6 +143,16 @@ class Harvest:
         store = self._outputs[self.readings[0]].store
         return np.zeros(len(self._texts), bool) if store is None else store.has(self._hashes)
 
+    def note(self, reading: Reading, **facts: Any) -> None:
+        """Put facts into the manifest of a reading's store, if there is one."""
+        if (store := self._outputs[reading].store) is not None:
+            store.note(**facts)
+
+    def drift(self, reading: Reading) -> dict[str, Any] | None:
+        """Return what the doctor measured of a reading's quantisation and left in its store."""
+        store = self._outputs[reading].store
+        return None if store is None else store.manifest().get("drift")
+
     def name(self, reading: Reading) -> str:
         """Return the encoder's display name."""
         return self._outputs[reading].spec.display_name
@@ -141,16 +166,6 @@ class Harvest:
     def ingredients(self, reading: Reading) -> dict[str, Any]:
         """Return everything that shapes a vector besides its text; its hash is the key."""
         return self._outputs[reading].ingredients
-
-    def _output(self, spec: EncoderSpec, backend: Backend, place: np.ndarray) -> _Output:
-        ingredients = {
-            "format_version": FORMAT_VERSION,
-            "encoder": backend.identity(),
-            "prompt": spec.prompt,
-            "normalize": spec.normalize,
-        }
-        store = None if self._cache is None else VectorStore(self._cache, ingredients)
-        return _Output(spec, backend, store, ingredients, place)
 
     def _groups(self) -> list[list[Reading]]:
         """Readings that one pass over the texts serves."""
@@ -223,9 +238,9 @@ class Harvest:
                 f"{self.name(group[0])} must give a vector for every text; {len(left)} of "
                 f"{len(wanted)} have none, the first of them {self._texts[left[0]]!r}"
             )
-        for reading, writer in writers.items():
-            output = self._outputs[reading]
-            writer.note(name=output.spec.display_name, parameters=output.backend.parameters())
+        for reading in writers:
+            parameters = self._outputs[reading].backend.parameters()
+            self.note(reading, name=self.name(reading), parameters=parameters)
 
     def _run(
         self, group: list[Reading], wanted: np.ndarray

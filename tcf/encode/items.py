@@ -133,7 +133,8 @@ def encode_catalog(
 
     Returns:
         Embeddings, whose key hashes everything that shapes a vector and whose manifest says what
-        that was, with the encoder's display name and parameter counts; for a harvest a dict of
+        that was, with the encoder's display name, its parameter counts and, where `diagnose` left
+        it in the cache, the drift of its quantisation; for a harvest a dict of
         them, keyed by `Reading`.
 
     Raises:
@@ -153,7 +154,12 @@ def encode_catalog(
     ids = tuple(catalog.item_ids)
     made = {}
     for reading, vectors in harvest.vectors(out=out).items():
-        about = {"name": harvest.name(reading), "parameters": harvest.parameters(reading)}
+        about: dict[str, Any] = {
+            "name": harvest.name(reading),
+            "parameters": harvest.parameters(reading),
+        }
+        if (drift := harvest.drift(reading)) is not None:
+            about["drift"] = drift
         ingredients = harvest.ingredients(reading)
         made[reading] = Embeddings(ids, vectors, {**about, **ingredients}, hash_json(ingredients))
     return made if _is_harvest(layer, pooling, prompt) else made[wanted[0]]

@@ -156,6 +156,12 @@ class VectorStore:
             raise self._unusable(path, "does not match the key in its folder's name")
         return manifest
 
+    def note(self, **facts: Any) -> None:
+        """Put facts beside the shards that are no part of the key, such as parameter counts."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.edited_manifest() as manifest:
+            manifest.update(facts)
+
     @contextmanager
     def edited_manifest(self) -> Iterator[dict[str, Any]]:
         """Yield the manifest under its lock; what was done to it is written on a clean exit."""
@@ -231,11 +237,6 @@ class Writer:
         pause = max(_FLUSH_SECONDS, _FLUSH_SHARE * (now - self._began))
         if now - self._flushed >= pause or self._num_bytes >= _FLUSH_BYTES:
             self.flush()
-
-    def note(self, **facts: Any) -> None:
-        """Put facts beside the shards that are no part of the key, such as parameter counts."""
-        with self._store.edited_manifest() as manifest:
-            manifest.update(facts)
 
     def flush(self) -> None:
         """Write what was added since the last time as one shard, then the manifest naming it.

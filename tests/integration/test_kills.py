@@ -1,13 +1,20 @@
 """Fifty kills at random moments lose nothing that was finished and change no figure."""
 
+import json
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import tcf
+from tcf.encode.store import VectorStore
+from tcf.encode.texts import digests
 from tcf.study.records import read_ledger, read_records
 from tests.unit.study.test_runner import figures, run, start
 
@@ -39,25 +46,77 @@ def test_fifty_kills(tmp_path: Path):
     assert figures(tmp_path) == figures(tmp_path / "undisturbed")
 
 
-@pytest.mark.soak
-def test_encoding_survives_fifty_kills(tmp_path: Path, opt_folder: Path):
-    texts = [f"title number {n} of the {n % 13} worlds" for n in range(3000)]
-    code = (
-        "import tcf\n"
-        "texts = [f'title number {n} of the {n % 13} worlds' for n in range(3000)]\n"
-        f"tcf.encode_items(texts, encoder={str(opt_folder)!r}, cache={str(tmp_path)!r},"
-        " batch_tokens=64, progress=False)\n"
-    )
-    import tcf
+WORKER = """
+import sys
+from pathlib import Path
+import tcf
+from tcf.encode import store
+from tcf.encode.backends import transformer
 
-    rng = np.random.default_rng(1)
-    for _ in range(NUM_KILLS):
-        process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
-        try:
-            process.wait(timeout=rng.uniform(1, 6))
-        except subprocess.TimeoutExpired:
+store._FLUSH_SECONDS = 0.05
+original = transformer.TransformerReader.encode
+
+def logged(self, texts, wanted, readings):
+    for positions, vectors in original(self, texts, wanted, readings):
+        with open(sys.argv[3], "a") as log:
+            log.writelines(f"{texts[p]}\\n" for p in positions)
+        yield positions, vectors
+
+transformer.TransformerReader.encode = logged
+texts = [f"title number {n} of the {n % 13} worlds" for n in range(3000)]
+print("ready", flush=True)
+tcf.encode_items(texts, encoder=sys.argv[1], cache=sys.argv[2], batch_tokens=64, dtype="float32",
+                 progress=False)
+"""
+
+
+def start_encoding(model: Path, cache: Path, log: Path, rank: int, world: int) -> subprocess.Popen:
+    env = {**os.environ, "RANK": str(rank), "WORLD_SIZE": str(world)}
+    command = [sys.executable, "-c", WORKER, str(model), str(cache), str(log)]
+    return subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+
+
+@pytest.mark.parametrize("world", [1, 2])
+@pytest.mark.parametrize(
+    "num_kills", [2, pytest.param(NUM_KILLS, marks=pytest.mark.soak)], ids=["few", "fifty"]
+)
+def test_encoding_survives_kills(
+    num_kills: int, world: int, tmp_path: Path, opt_folder: Path
+) -> None:
+    texts = [f"title number {n} of the {n % 13} worlds" for n in range(3000)]
+    settings: Any = {"encoder": opt_folder, "batch_tokens": 64, "dtype": "float32"}
+    hashes = digests(texts)
+    cache, log = tmp_path / "cache", tmp_path / "log"
+    rng = np.random.default_rng(world)
+    for _ in range(num_kills):
+        before = stored(cache, hashes)
+        log.write_text("")
+        running = [start_encoding(opt_folder, cache, log, rank, world) for rank in range(world)]
+        for process in running:
+            assert process.stdout is not None
+            process.stdout.readline()  # its imports are done: from here on it works
+        time.sleep(rng.uniform(0, 1.5))
+        for process in running:
             process.send_signal(signal.SIGKILL)
-            process.wait()
-    found = tcf.encode_items(texts, encoder=opt_folder, cache=tmp_path, progress=False)
-    fresh = tcf.encode_items(texts, encoder=opt_folder, progress=False)
-    np.testing.assert_allclose(found, fresh, atol=1e-5 * np.abs(fresh).max())
+            process.communicate()
+        made = set(log.read_text().splitlines())
+        assert not made & {text for text, here in zip(texts, before, strict=True) if here}
+        assert (stored(cache, hashes) | ~before).all()  # what was kept stays
+    found = tcf.encode_items(texts, cache=cache, progress=False, **settings)
+    fresh = tcf.encode_items(texts, progress=False, **settings)
+    if world == 1:
+        np.testing.assert_array_equal(found, fresh)
+    else:  # each process cuts batches of its own share
+        np.testing.assert_allclose(found, fresh, atol=1e-5 * np.abs(fresh).max())
+
+
+def stored(cache: Path, hashes: np.ndarray) -> np.ndarray:
+    """Which texts the one store of a cache holds, reading every byte of it."""
+    held = np.zeros(len(hashes), bool)
+    for path in cache.glob("embeddings/*/manifest.json"):
+        ingredients = json.loads(path.read_text())["ingredients"]
+        for positions, _ in VectorStore(cache, ingredients).read(hashes):
+            held[positions] = True
+    return held

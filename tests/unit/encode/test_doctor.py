@@ -493,3 +493,19 @@ def test_drift_of_int8_is_measured_on_the_same_texts(opt_folder: Path):
     assert (found["quantization"], found["against"], found["num_texts"]) == ("int8", "float32", 8)
     assert 0.98 < found["cosine_worst"] <= found["cosine_mean"] < 1.0
     json.dumps(found, allow_nan=False)
+
+
+def test_the_drift_of_a_quantisation_is_kept_in_the_manifest(tmp_path: Path) -> None:
+    from types import SimpleNamespace
+
+    from tcf.encode import encode_catalog
+    from tests.tiny_models import TITLES, tiny_opt
+
+    folder = tiny_opt(tmp_path / "model")
+    diagnose(folder, TITLES, dtype="float32", cache=tmp_path / "cache", progress=False)
+    catalog: Any = SimpleNamespace(item_ids=("x", "y"), texts=tuple(TITLES[:2]))
+    settings: Any = {"encoder": folder, "dtype": "float32", "cache": tmp_path / "cache"}
+    kept = encode_catalog(catalog, quantization="int8", **settings).manifest["drift"]
+    assert kept["quantization"] == "int8"
+    assert 0.9 < kept["cosine_mean"] <= 1
+    assert "drift" not in encode_catalog(catalog, **settings).manifest
