@@ -9,17 +9,12 @@ results/train_evaluate.json.
 """
 
 import argparse
-import json
 import os
-import platform
-import statistics
-import time
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks.report import median_ratio, spread, timed, write_result
 from benchmarks.witness import (
     WitnessSASRec,
     witness_epoch,
@@ -31,10 +26,7 @@ from tcf.data import filter_interactions, leave_one_out, read_folder
 from tcf.data.split import Split, Targets
 from tcf.evaluate.ranking import count_ranks, rank_targets
 from tcf.model import IdTower, Recommender, SASRec
-from tcf.study.provenance import provenance
 from tcf.train import TrainConfig, fit
-
-RESULT = Path(__file__).parent / "results" / "train_evaluate.json"
 
 
 def main() -> None:
@@ -78,19 +70,8 @@ def main() -> None:
         "users": split.num_users,
         "items": split.num_items,
         "witness_share": arguments.share,
-        "threads": torch.get_num_threads(),
-        "system": platform.platform(),
-        "provenance": provenance(),
     }
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result, indent=1))
-
-
-def timed(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
+    write_result("train_evaluate", result)
 
 
 def witness_evaluate(witness: WitnessSASRec, split: Split, part: np.ndarray) -> None:
@@ -105,17 +86,10 @@ def known_rows(targets: Targets, part: np.ndarray) -> list[np.ndarray]:
 
 def summary(seconds: dict[str, list[float]]) -> dict[str, object]:
     """Medians, ranges, and the ratio witness / tcf turn by turn."""
-    found: dict[str, object] = {
-        f"{name}_seconds": {
-            "median": round(statistics.median(values), 2),
-            "low": round(min(values), 2),
-            "high": round(max(values), 2),
-        }
-        for name, values in seconds.items()
-    }
+    found: dict[str, object] = {f"{name}_seconds": spread(v) for name, v in seconds.items()}
     for what in ("epoch", "evaluation"):
-        pairs = zip(seconds[f"witness_{what}"], seconds[f"tcf_{what}"], strict=True)
-        found[f"{what}_ratio"] = round(statistics.median(w / t for w, t in pairs), 1)
+        witness, ours = seconds[f"witness_{what}"], seconds[f"tcf_{what}"]
+        found[f"{what}_ratio"] = median_ratio(witness, ours, digits=1)
     return found
 
 
