@@ -25,6 +25,14 @@ app = typer.Typer(
 CacheOption = Annotated[
     str, typer.Option(help="Folder for vectors; 'auto': $TCF_CACHE, the checkout's, or the user's.")
 ]
+TextOption = Annotated[str, typer.Option(help="Template of an item's text.")]
+DtypeOption = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
+QuantizationOption = Annotated[str | None, typer.Option(help="int8 or nf4.")]
+MaxTokensOption = Annotated[int, typer.Option(help="Texts are cut there.")]
+PromptOption = Annotated[str, typer.Option(help="Template with {text}.")]
+PoolingOption = Annotated[str | None, typer.Option(help="mean, last_token or first_token.")]
+LayerOption = Annotated[int, typer.Option(help="0: embedding output, k: block k, -1: last.")]
+PlacementOption = Annotated[str, typer.Option(help="auto, resident, sharded or streamed.")]
 RecordsArgument = Annotated[Path, typer.Argument(help="Folder with run records.")]
 
 
@@ -33,14 +41,14 @@ def encode(
     items: Annotated[Path, typer.Argument(help="Items file: TSV, CSV (.gz too) or Parquet.")],
     encoder: Annotated[str, typer.Option(help="Hub name, local folder, or a name like tfidf-svd.")],
     out: Annotated[Path, typer.Option(help="A .safetensors file: vectors, item ids, manifest.")],
-    text: Annotated[str, typer.Option(help="Template of an item's text.")] = "{title}",
-    pooling: Annotated[str | None, typer.Option(help="mean, last_token or first_token.")] = None,
-    layer: Annotated[int, typer.Option(help="0: embedding output, k: block k, -1: last.")] = -1,
-    max_tokens: Annotated[int, typer.Option(help="Texts are cut there.")] = 30,
-    prompt: Annotated[str, typer.Option(help="Template with {text}.")] = "{text}",
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
-    quantization: Annotated[str | None, typer.Option(help="int8 or nf4.")] = None,
-    placement: Annotated[str, typer.Option(help="auto, resident, sharded or streamed.")] = "auto",
+    text: TextOption = "{title}",
+    pooling: PoolingOption = None,
+    layer: LayerOption = -1,
+    max_tokens: MaxTokensOption = 30,
+    prompt: PromptOption = "{text}",
+    dtype: DtypeOption = "auto",
+    quantization: QuantizationOption = None,
+    placement: PlacementOption = "auto",
     normalize: Annotated[bool, typer.Option(help="Scale vectors to length 1.")] = False,
     cache: CacheOption = "auto",
 ) -> None:
@@ -76,11 +84,11 @@ def encode(
 def plan(
     encoder: Annotated[str, typer.Argument(help="Hub name, local folder, or a short name.")],
     items: Annotated[Path, typer.Argument(help="Items file: TSV, CSV (.gz too) or Parquet.")],
-    text: Annotated[str, typer.Option(help="Template of an item's text.")] = "{title}",
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
-    quantization: Annotated[str | None, typer.Option(help="int8 or nf4.")] = None,
-    max_tokens: Annotated[int, typer.Option(help="Texts are cut there.")] = 30,
-    placement: Annotated[str, typer.Option(help="auto, resident, sharded or streamed.")] = "auto",
+    text: TextOption = "{title}",
+    dtype: DtypeOption = "auto",
+    quantization: QuantizationOption = None,
+    max_tokens: MaxTokensOption = 30,
+    placement: PlacementOption = "auto",
     cache: CacheOption = "auto",
 ) -> None:
     """Say what encoding would take, and where it would run; downloads no weights."""
@@ -107,13 +115,13 @@ def doctor(
     texts: Annotated[
         Path | None, typer.Option(help="Items file as for `encode`, or a .txt with a text a line.")
     ] = None,
-    text: Annotated[str, typer.Option(help="Template of an item's text.")] = "{title}",
-    pooling: Annotated[str | None, typer.Option(help="mean, last_token or first_token.")] = None,
-    layer: Annotated[int, typer.Option(help="0: embedding output, k: block k, -1: last.")] = -1,
-    max_tokens: Annotated[int, typer.Option(help="Texts are cut there.")] = 30,
-    prompt: Annotated[str, typer.Option(help="Template with {text}.")] = "{text}",
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
-    quantization: Annotated[str | None, typer.Option(help="int8 or nf4.")] = None,
+    text: TextOption = "{title}",
+    pooling: PoolingOption = None,
+    layer: LayerOption = -1,
+    max_tokens: MaxTokensOption = 30,
+    prompt: PromptOption = "{text}",
+    dtype: DtypeOption = "auto",
+    quantization: QuantizationOption = None,
     cache: CacheOption = "auto",
 ) -> None:
     """Check an encoder before a long run; exits with 1 if there is a problem."""
