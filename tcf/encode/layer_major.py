@@ -270,8 +270,8 @@ class Pass:
 def _give_back() -> None:
     """Hand freed memory back to the system, where the C library can.
 
-    glibc keeps what batches of many shapes left between its blocks: 70 MB of 620 for an OPT-1.3B
-    shape and 1,000 titles.
+    glibc keeps what batches of many shapes left between its blocks: 100 MB of 770 for an OPT-1.3B
+    shape and 2,000 titles (benchmarks/README.md).
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tcf.encode.backends.files import is_sentence_transformer, locate
+from tcf.encode.backends.files import is_path, is_sentence_transformer, locate
 from tcf.encode.encoders import ENCODERS, KnownEncoder
 from tcf.encode.spec import EncoderSpec
 from tcf.errors import EncoderError
@@ -51,7 +51,7 @@ def find_source(spec: EncoderSpec) -> Source:
     folder = Path(spec.name).expanduser()
     if folder.is_dir():
         return Source(_described(folder, spec.name), f"the folder {folder}", _has_weights(folder))
-    if folder.exists() or _is_path(spec.name):
+    if folder.exists() or is_path(spec.name):
         if known is not None:
             return _listed(known)
         locate(spec.name)  # says what a folder needs
@@ -84,10 +84,6 @@ def _from_hub(spec: EncoderSpec, known: KnownEncoder | None) -> Source:
 def _listed(known: KnownEncoder) -> Source:
     assert known.config is not None
     return Source(known.config, "the table of known encoders")
-
-
-def _is_path(name: str) -> bool:
-    return name.count("/") > 1 or name.startswith(("/", ".", "~")) or "\\" in name
 
 
 def _described(folder: Path, name: str) -> Path:

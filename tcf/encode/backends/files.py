@@ -13,7 +13,14 @@ from tcf._util import write_json
 from tcf.encode.encoders import ENCODERS
 from tcf.errors import EncoderError
 
-__all__ = ["file_hash", "fingerprint", "is_sentence_transformer", "locate", "weight_files"]
+__all__ = [
+    "file_hash",
+    "fingerprint",
+    "is_path",
+    "is_sentence_transformer",
+    "locate",
+    "weight_files",
+]
 
 _IGNORED = {
     "generation_config.json",
@@ -43,11 +50,16 @@ def locate(name: str, *, revision: str | None = None, code: bool = False) -> Pat
         return _checked(folder, name)
     if folder.exists():
         raise EncoderError(f"an encoder is a folder or a hub name; {name} is a file")
-    if name.count("/") > 1 or name.startswith(("/", ".", "~")) or "\\" in name:
+    if is_path(name):
         raise EncoderError(
             f"no encoder folder at {folder.resolve()}; give a folder with config.json"
         )
     return _checked(_from_hub(name, revision, code), name)
+
+
+def is_path(name: str) -> bool:
+    """Whether a name can only be that of a folder, and not one on the hub."""
+    return name.count("/") > 1 or name.startswith(("/", ".", "~")) or "\\" in name
 
 
 def is_sentence_transformer(folder: Path) -> bool:
