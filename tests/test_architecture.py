@@ -18,7 +18,6 @@ ORDER = [
     ("encode",),
     ("model",),
     ("evaluate",),
-    ("optimizer",),
     ("train",),
     ("study",),
     ("plot_names",),
@@ -28,7 +27,7 @@ ORDER = [
     ("__main__",),
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
-ROOMS = ["data", "encode", "evaluate", "model", "study"]
+ROOMS = ["data", "encode", "evaluate", "model", "study", "train"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

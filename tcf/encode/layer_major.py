@@ -26,6 +26,8 @@ __all__ = ["Layout", "Pass"]
 
 _log = logging.getLogger(__name__)
 
+_GIVE_BACK_EVERY = 4  # batches; see `_give_back`
+
 Asked = tuple[int | None, str]
 """The block whose input is read (None: the model's last hidden state), and the pooling."""
 
@@ -202,11 +204,13 @@ class Pass:
                 self._keep(number + 1, facts)
 
     def _run_block(self, block: nn.Module, number: int, bar: LazyBar) -> None:
-        for _ in run_with_backoff(
+        steps = run_with_backoff(
             iter(self._layout.batches), lambda part: self._step(block, number, part)
-        ):
-            bar.advance(1)  # the states are kept; there is nothing to collect
-            _give_back()
+        )
+        for step, _ in enumerate(steps):  # the states are kept; there is nothing to collect
+            bar.advance(1)
+            if step % _GIVE_BACK_EVERY == 0:
+                _give_back()
 
     def _step(self, block: nn.Module, number: int, part: np.ndarray) -> None:
         """Take one batch through one block."""

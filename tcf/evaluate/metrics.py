@@ -51,13 +51,23 @@ def metric(ledger: Ledger, name: str) -> np.ndarray:
     Raises:
         ValueError: If the name is not ``hr@k``, ``ndcg@k`` or ``mrr@k``.
     """
+    check_metric(name)
+    kind, _, k = name.partition("@")
+    return METRICS[kind](ledger, k=int(k))
+
+
+def check_metric(name: str) -> None:
+    """Raise unless `metric` knows this name.
+
+    Raises:
+        ValueError: If the name is not ``hr@k``, ``ndcg@k`` or ``mrr@k``.
+    """
     kind, _, k = name.partition("@")
     if kind not in METRICS or not k.isdecimal():
         raise ValueError(
             f"a metric is one of {', '.join(sorted(METRICS))} and a cut-off, like 'hr@10'; "
             f"got {name!r}"
         )
-    return METRICS[kind](ledger, k=int(k))
 
 
 def _mean_gain(ledger: Ledger, gains, *, k: int) -> np.ndarray:

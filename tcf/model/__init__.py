@@ -4,22 +4,30 @@ from tcf._util import lazy_exports
 
 _HOMES = {
     "BACKBONES": "backbones",
-    "DSSM": "backbones",
+    "Backbone": "backbone",
+    "Candidates": "losses",
+    "DSSM": "dssm",
     "FrozenTextTower": "towers",
     "IdTower": "towers",
+    "LOSSES": "losses",
+    "Loss": "losses",
     "Popularity": "popularity",
     "Recommender": "recommender",
-    "SASRec": "backbones",
-    "in_batch_softmax": "losses",
+    "SASRec": "sasrec",
+    "Tower": "towers",
 }
 __all__ = [
     "BACKBONES",
     "DSSM",
+    "LOSSES",
+    "Backbone",
+    "Candidates",
     "FrozenTextTower",
     "IdTower",
+    "Loss",
     "Popularity",
     "Recommender",
     "SASRec",
-    "in_batch_softmax",
+    "Tower",
 ]
 __getattr__ = lazy_exports(__name__, _HOMES)

@@ -1,5 +1,7 @@
 """Item rows -> item vectors. Whether an item has text is known here and nowhere else."""
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -8,7 +10,34 @@ from tcf.encode.embeddings import Embeddings
 from tcf.model.layers import embedding, mlp
 
 
-class IdTower(nn.Module):
+class Tower(nn.Module, ABC):
+    """Rows to item vectors.
+
+    Parameters below an attribute ``encoder`` or ``projector`` are trained with the rates of those
+    groups, all others with the recommender's.
+
+    Attributes:
+        num_items: The padding row not counted.
+        dim: Width D of the item vectors.
+    """
+
+    num_items: int
+    dim: int
+
+    @abstractmethod
+    def forward(self, rows: Tensor) -> Tensor:
+        """Map ``(n,)`` rows to ``(n, D)`` vectors."""
+
+    @abstractmethod
+    def all(self) -> Tensor:
+        """Return the ``(num_items + 1, D)`` vectors of every row."""
+
+    @abstractmethod
+    def new_modules(self) -> list[nn.Module]:
+        """Return the parts that start from scratch."""
+
+
+class IdTower(Tower):
     """An embedding table: one learned vector an item (the ID baseline, IDCF).
 
     Args:
@@ -25,12 +54,16 @@ class IdTower(nn.Module):
         """Map ``(n,)`` rows to ``(n, D)`` vectors."""
         return self.table(rows)
 
+    def all(self) -> Tensor:
+        """Return the ``(num_items + 1, D)`` vectors of every row: the table itself, no copy."""
+        return self.table.weight
+
     def new_modules(self) -> list[nn.Module]:
         """Return the parts that start from scratch."""
         return [self.table]
 
 
-class FrozenTextTower(nn.Module):
+class FrozenTextTower(Tower):
     """Frozen text embeddings and a trained projector (the study's dense transformation layers).
 
     Args:
@@ -71,6 +104,10 @@ class FrozenTextTower(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         """Map ``(n,)`` rows to ``(n, D)`` vectors."""
         return self.projector(self.vectors[rows])
+
+    def all(self) -> Tensor:
+        """Return the ``(num_items + 1, D)`` vectors of every row."""
+        return self.projector(self.vectors)
 
     def new_modules(self) -> list[nn.Module]:
         """Return the parts that start from scratch."""

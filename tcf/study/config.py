@@ -4,37 +4,22 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
 from tcf._util import hash_json
 from tcf.data.catalog import Catalog, Interactions
 from tcf.encode.transform import Transform
-from tcf.train import TrainConfig
+from tcf.train.config import Config, Count, Positive, TrainConfig
 
 NUMBERS = 1
 """Raised by every change that may move a figure (CHANGELOG, Numbers); part of each fingerprint."""
 
-Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
-_ADDED = ("transforms",)
-"""Fields of `Arm` newer than the first records; at their default they are no part of its JSON."""
 
-
-class _Config(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Arm(_Config):
+class Arm(Config):
     """Where the item vectors of a run come from: the one thing in which two arms differ.
 
     Attributes:
@@ -46,6 +31,8 @@ class Arm(_Config):
         layer, pooling, max_tokens, prompt, dtype: As in `encode_items`.
         transforms: Applied to the vectors in turn, fitted on the items of the training part.
     """
+
+    added: ClassVar[tuple[str, ...]] = ("transforms",)
 
     name: str
     kind: Literal["model", "random", "static", "id", "popularity"]
@@ -72,12 +59,6 @@ class Arm(_Config):
             )
         return self
 
-    @model_serializer(mode="wrap")
-    def _unchanged_by_new_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Keep the fingerprint of every run that was made before a field was added."""
-        unused = {n for n in _ADDED if getattr(self, n) == type(self).model_fields[n].default}
-        return {name: value for name, value in handler(self).items() if name not in unused}
-
     @property
     def has_text(self) -> bool:
         """Whether its items are read as text."""
@@ -90,7 +71,7 @@ class Arm(_Config):
         return self.model_dump(include=settings, exclude_unset=self.kind == "static")
 
 
-class SASRecConfig(_Config):
+class SASRecConfig(Config):
     """Settings of `tcf.model.SASRec`; the defaults are the study's."""
 
     name: Literal["SASRec"] = "SASRec"
@@ -100,7 +81,7 @@ class SASRecConfig(_Config):
     dropout: Share = 0.1
 
 
-class DSSMConfig(_Config):
+class DSSMConfig(Config):
     """Settings of `tcf.model.DSSM`."""
 
     name: Literal["DSSM"] = "DSSM"
@@ -108,7 +89,7 @@ class DSSMConfig(_Config):
     dropout: Share = 0.1
 
 
-class ProjectorConfig(_Config):
+class ProjectorConfig(Config):
     """Settings of the projector of `tcf.model.FrozenTextTower`."""
 
     num_layers: Count = 2
@@ -118,11 +99,14 @@ class ProjectorConfig(_Config):
 Backbone = Annotated[SASRecConfig | DSSMConfig, Field(discriminator="name")]
 
 
-class RunConfig(_Config):
+class RunConfig(Config):
     """One run: a data set, an arm, a backbone, a way of training and a seed.
 
-    Popularity has no backbone, no training and one seed, 0.
+    Popularity has no backbone, no training and one seed, 0. Scores and temperature are as in
+    `tcf.model.Recommender`.
     """
+
+    added: ClassVar[tuple[str, ...]] = ("scores", "temperature", "learn_temperature")
 
     dataset: str
     arm: Arm
@@ -131,6 +115,9 @@ class RunConfig(_Config):
     projector: ProjectorConfig = ProjectorConfig()
     train: TrainConfig = TrainConfig()
     seed: Annotated[int, Field(ge=0)] = 0
+    scores: Literal["dot", "cosine"] = "dot"
+    temperature: Positive = 1.0
+    learn_temperature: bool = False
 
     @property
     def name(self) -> str:

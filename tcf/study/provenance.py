@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tcf.data.split import Split
 from tcf.model.recommender import Recommender
 from tcf.train import TrainConfig, log_popularity, training_batches
+from tcf.train.examples import loss_of, num_batches
 
 _PACKAGES = ("tcf", "torch", "transformers", "sentence-transformers", "numpy", "scikit-learn")
 
@@ -36,14 +37,15 @@ def peak_bytes() -> int:
 
 def training_flops(model: Recommender, split: Split, config: TrainConfig) -> int:
     """Return the matrix-product FLOPs of one epoch, by its first batch, backward included."""
-    batches = training_batches(model, split, config, np.random.default_rng(0))
+    loss = loss_of(config)
+    batches = training_batches(model, split, config, np.random.default_rng(0), loss=loss)
     batch = next(iter(batches)).to(model.device)
     model.eval()  # no dropout: nothing is drawn
+    shares = log_popularity(split).to(model.device)
     with FlopCounterMode(display=False) as counter:
-        model.loss(batch, log_popularity=log_popularity(split).to(model.device)).backward()
+        model.loss(batch, log_popularity=shares, loss=loss).backward()
     model.zero_grad()
-    examples = split.train.num_interactions if batch.history.shape[1] == 0 else split.num_users
-    return counter.get_total_flops() * -(-examples // config.batch_size)
+    return counter.get_total_flops() * num_batches(model, split, config)
 
 
 def _commit() -> str | None:

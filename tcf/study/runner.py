@@ -174,7 +174,14 @@ def build(config: RunConfig, split: Split, embeddings: Embeddings | None) -> Rec
     if config.backbone.name == "DSSM":
         settings["num_users"] = split.num_users
     backbone = BACKBONES[config.backbone.name](dim=config.dim, **settings)
-    return Recommender(tower, backbone, seed=config.seed)
+    return Recommender(
+        tower,
+        backbone,
+        seed=config.seed,
+        scores=config.scores,
+        temperature=config.temperature,
+        learn_temperature=config.learn_temperature,
+    )
 
 
 def run_one(

@@ -4,8 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tcf.model.backbones import SASRec
 from tcf.model.layers import xavier_normal_
+from tcf.model.sasrec import SASRec
 
 LAW = settings(derandomize=True, max_examples=30, deadline=None)
 ITEMS, DIM, LONGEST = 12, 8, 7

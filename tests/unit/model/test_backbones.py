@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tcf.model.backbones import DSSM, SASRec
+from tcf.model.dssm import DSSM
 from tcf.model.layers import Dropout, xavier_normal_
+from tcf.model.sasrec import SASRec
 
 ITEMS, DIM = 9, 8
 

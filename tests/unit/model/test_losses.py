@@ -9,7 +9,8 @@ import torch
 
 from tcf.data.batches import Batch, pair_batches, sequence_batches
 from tcf.data.catalog import Interactions
-from tcf.model.losses import in_batch_softmax
+from tcf.data.columns import BatchColumns
+from tcf.model.losses import Candidates, in_batch_softmax
 from tests import worlds
 
 DIM = 5
@@ -18,6 +19,21 @@ DIM = 5
 def vectors(num: int, seed: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(num, DIM, generator=generator, dtype=torch.float64)
+
+
+def candidates(*, excluded: torch.Tensor, **settings) -> Candidates:
+    """Each prediction has a user of its own, who knows what ``(n, M)`` says."""
+    return Candidates(owners=torch.arange(len(excluded)), known=excluded.nonzero().t(), **settings)
+
+
+def candidates_of(batch: Batch, log_popularity: torch.Tensor) -> Candidates:
+    return Candidates(
+        targets=batch.targets,
+        owners=batch.owners,
+        known=batch.known,
+        counts=batch.counts,
+        log_popularity=log_popularity[batch.rows],
+    )
 
 
 def slot_by_slot(
@@ -64,10 +80,7 @@ def two_ways(
     loss = in_batch_softmax(
         outputs,
         items[batch.rows],
-        targets=batch.targets,
-        counts=batch.counts,
-        log_popularity=log_popularity[batch.rows],
-        excluded=batch.known[batch.owners],
+        candidates_of(batch, log_popularity),
     )
     histories = [h.tolist() for h in np.split(train.rows, train.offsets[1:-1])]
     predictions = [
@@ -94,7 +107,9 @@ def sequence_slots(batch: Batch, train: Interactions, max_history: int) -> Itera
 def test_sequences_agree_with_the_formula(max_history: int):
     train = train_part()
     rng = np.random.default_rng(0)
-    for batch in sequence_batches(train, max_history=max_history, batch_size=16, rng=rng):
+    for batch in sequence_batches(
+        train, max_history=max_history, batch_size=16, rng=rng, columns=BatchColumns(12)
+    ):
         slots = list(sequence_slots(batch, train, max_history))
         found, expected = two_ways(batch, slots, train, num_items=12)
         assert found == pytest.approx(expected, abs=1e-10)
@@ -102,7 +117,9 @@ def test_sequences_agree_with_the_formula(max_history: int):
 
 def test_pairs_agree_with_the_formula():
     train = train_part()
-    for batch in pair_batches(train, batch_size=16, rng=np.random.default_rng(0)):
+    for batch in pair_batches(
+        train, batch_size=16, rng=np.random.default_rng(0), columns=BatchColumns(12)
+    ):
         slots = batch.rows[batch.targets].tolist()
         found, expected = two_ways(batch, slots, train, num_items=12)
         assert found == pytest.approx(expected, abs=1e-10)
@@ -111,15 +128,14 @@ def test_pairs_agree_with_the_formula():
 def test_further_copies_of_the_positive_are_no_negatives():
     """The released code's mistake 6: under DSSM they were."""
     train = worlds.interactions([[1], [1], [1], [2]])
-    (batch,) = pair_batches(train, batch_size=9, rng=np.random.default_rng(0))
+    (batch,) = pair_batches(
+        train, batch_size=9, rng=np.random.default_rng(0), columns=BatchColumns(12)
+    )
     items, user = vectors(3, 1), torch.ones(4, DIM, dtype=torch.float64)
     loss = in_batch_softmax(
         user,
         items[batch.rows],
-        targets=batch.targets,
-        counts=batch.counts,
-        log_popularity=torch.zeros(2, dtype=torch.float64),
-        excluded=batch.known[batch.owners],
+        candidates_of(batch, torch.zeros(3, dtype=torch.float64)),
     )
     one, two = float(items[1].sum()), float(items[2].sum())
     of_item_1 = -log(exp(one) / (exp(one) + exp(two)))  # against the one slot of item 2
@@ -132,10 +148,12 @@ def test_a_user_whose_history_is_the_whole_batch_loses_nothing():
     loss = in_batch_softmax(
         vectors(1, 1),
         items,
-        targets=torch.tensor([0]),
-        counts=torch.tensor([2, 3]),
-        log_popularity=torch.zeros(2, dtype=torch.float64),
-        excluded=torch.ones(1, 2, dtype=torch.bool),
+        candidates(
+            targets=torch.tensor([0]),
+            counts=torch.tensor([2, 3]),
+            log_popularity=torch.zeros(2, dtype=torch.float64),
+            excluded=torch.ones(1, 2, dtype=torch.bool),
+        ),
     )
     loss.backward()
     assert loss.item() == 0
@@ -150,4 +168,5 @@ def test_gradients_are_those_of_the_loss():
         "excluded": torch.tensor([[1, 1, 0], [0, 0, 1], [1, 0, 1]], dtype=torch.bool),
     }
     users, items = vectors(3, 0).requires_grad_(), vectors(3, 1).requires_grad_()
-    assert torch.autograd.gradcheck(lambda u, i: in_batch_softmax(u, i, **settings), (users, items))
+    wanted = candidates(**settings)
+    assert torch.autograd.gradcheck(lambda u, i: in_batch_softmax(u, i, wanted), (users, items))

@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from tcf.model.backbones import BACKBONES, DSSM, SASRec
+from tcf.model.backbones import BACKBONES
+from tcf.model.dssm import DSSM
 from tcf.model.popularity import Popularity
 from tcf.model.recommender import Recommender
+from tcf.model.sasrec import SASRec
 from tcf.model.towers import FrozenTextTower, IdTower
 from tests import worlds
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tcf.errors import DataError
-from tcf.model.backbones import SASRec
 from tcf.model.recommender import Recommender
+from tcf.model.sasrec import SASRec
 from tcf.model.towers import FrozenTextTower, IdTower
 from tests import worlds
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from tcf.model.layers import embedding
-from tcf.optimizer import RowAdamW
+from tcf.train.row_adamw import RowAdamW
 
 SETTINGS = {"lr": 0.01, "weight_decay": 0.1}
 SIZES = (30, 7)

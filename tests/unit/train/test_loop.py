@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from tcf import train
 from tcf.data.split import Split, leave_one_out
 from tcf.evaluate.ledger import Ledger
 from tcf.evaluate.metrics import hr
 from tcf.evaluate.ranking import rank_targets
-from tcf.model.backbones import DSSM, SASRec
+from tcf.model.dssm import DSSM
 from tcf.model.popularity import Popularity
 from tcf.model.recommender import Recommender
+from tcf.model.sasrec import SASRec
 from tcf.model.towers import FrozenTextTower, IdTower
-from tcf.train import TrainConfig, fit, log_popularity
+from tcf.train import TrainConfig, fit, log_popularity, loop
 from tests import worlds
 
 DIM = 16
@@ -48,8 +48,8 @@ def script_validation(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> l
         states.append({name: v.clone() for name, v in model.state_dict().items()})
         return Ledger(np.ones(1, np.int32), np.zeros(1, np.int32))
 
-    monkeypatch.setattr(train, "rank_targets", rank)
-    monkeypatch.setattr(train, "metric", lambda _ledger, _name: np.array([next(script)]))
+    monkeypatch.setattr(loop, "rank_targets", rank)
+    monkeypatch.setattr(loop, "metric", lambda _ledger, _name: np.array([next(script)]))
     return states
 
 

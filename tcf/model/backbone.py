@@ -1,0 +1,47 @@
+"""What a backbone is: histories or users -> user vectors."""
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+from torch import Tensor, nn
+
+
+class Backbone(nn.Module, ABC):
+    """Maps histories or users to user vectors.
+
+    Attributes:
+        examples: What it learns from: ``"sequences"``, each place predicts the next item;
+            ``"cloze"``, hidden items are predicted from all others; ``"pairs"``, a user and an item.
+        causal: What comes later never changes what an earlier place predicts.
+        dim: Width D.
+        max_history: The most items of input L.
+        hidden_share: For cloze, the chance of an item to be hidden in training.
+    """
+
+    examples: Literal["sequences", "cloze", "pairs"] = "sequences"
+    causal: bool = True
+    dim: int
+    max_history: int
+    hidden_share: float = 0.0
+
+    @abstractmethod
+    def forward(self, users: Tensor, vectors: Tensor, history: Tensor, mask: Tensor) -> Tensor:
+        """Return ``(B, P, D)``, one vector for each place where it predicts.
+
+        Args:
+            users: ``(B,)`` user index.
+            vectors: ``(M, D)`` item vectors.
+            history: ``(B, L)`` index into them, left-padded; -1 where an item is hidden
+                (``examples = "cloze"``).
+            mask: ``(B, L)`` bool, True where ``history`` holds an item.
+
+        P is L for sequences and cloze, 1 for pairs.
+        """
+
+    def user_vectors(self, users: Tensor, vectors: Tensor, history: Tensor, mask: Tensor) -> Tensor:
+        """Return ``(B, D)``: what a user's next item is scored with."""
+        return self(users, vectors, history, mask)[:, -1]
+
+    def items(self, vectors: Tensor) -> Tensor:
+        """Return item vectors as they are scored; as they are, if one serves as input and output."""
+        return vectors

@@ -1,0 +1,87 @@
+"""The examples that a backbone and a loss learn from."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tcf._util import lookup
+from tcf.data.batches import Batch, cloze_batches, pair_batches, sequence_batches
+from tcf.data.columns import BatchColumns, CatalogColumns, Columns, SampledColumns
+from tcf.data.split import Split
+from tcf.model.losses import LOSSES, Loss
+from tcf.model.recommender import Recommender
+from tcf.train.config import TrainConfig
+
+__all__ = ["log_popularity", "loss_of", "num_batches", "training_batches"]
+
+
+def loss_of(config: TrainConfig) -> Loss:
+    """Return the loss that a config names.
+
+    Raises:
+        ValueError: If there is none of this name, or it draws no negatives and is told how many.
+    """
+    loss = lookup(LOSSES, config.loss, "loss")
+    if config.num_negatives is not None and loss.candidates != "drawn":
+        raise ValueError(
+            f"num_negatives is for losses that draw them; {config.loss!r} draws none, "
+            f"got {config.num_negatives}: leave it out"
+        )
+    return loss
+
+
+def training_batches(
+    model: Recommender, split: Split, config: TrainConfig, rng: np.random.Generator, *, loss: Loss
+) -> Iterator[Batch]:
+    """Return an epoch of the examples that the model's backbone learns from.
+
+    Args:
+        model: Says which examples, and how long a history.
+        split: Its training part is used.
+        config: Says how many at a time.
+        rng: Decides the order, then what is hidden; negatives are drawn from a child of it.
+        loss: Says what the predictions choose among.
+    """
+    backbone = model.backbone
+    columns = _columns(split, config, rng, loss=loss)
+    if backbone.examples == "pairs":
+        return pair_batches(split.train, batch_size=config.batch_size, rng=rng, columns=columns)
+    settings = {
+        "max_history": backbone.max_history,
+        "batch_size": config.batch_size,
+        "rng": rng,
+        "columns": columns,
+    }
+    if backbone.examples == "cloze":
+        return cloze_batches(split.train, hidden_share=backbone.hidden_share, **settings)
+    return sequence_batches(split.train, **settings)
+
+
+def num_batches(model: Recommender, split: Split, config: TrainConfig) -> int:
+    """Return the number of batches of an epoch."""
+    if model.backbone.examples == "pairs":
+        examples = split.train.num_interactions
+    else:
+        examples = int((split.train.counts() >= 2).sum())
+    return -(-examples // config.batch_size)
+
+
+def log_popularity(split: Split) -> Tensor:
+    """Return ``(num_items + 1,)`` log shares of the training interactions.
+
+    An item without any is never a slot of a batch, so what it gets does not matter.
+    """
+    counts = torch.from_numpy(split.train.item_counts(split.num_items))
+    return (counts.clamp(min=1) / split.train.num_interactions).log().float()
+
+
+def _columns(split: Split, config: TrainConfig, rng: np.random.Generator, *, loss: Loss) -> Columns:
+    if loss.candidates == "catalog":
+        return CatalogColumns()
+    if loss.candidates == "batch":
+        return BatchColumns(split.num_items)
+    number = config.num_negatives or loss.num_negatives or 1
+    # its own stream: how many are drawn does not change the order of the examples
+    return SampledColumns(split.num_items, num_negatives=number, rng=rng.spawn(1)[0])

@@ -1,0 +1,83 @@
+"""The live line of a training run."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+__all__ = ["Line", "progress_line"]
+
+
+class Line:
+    """Shows loss, rate, the validation metric and the time left; silent without a bar.
+
+    Args:
+        monitor: Name of the validation metric.
+        num_batches: Of an epoch.
+        max_epochs: Epochs at the most.
+        bar: What draws it, or None.
+    """
+
+    def __init__(self, monitor: str, num_batches: int, max_epochs: int, bar: "Progress | None"):
+        self._monitor, self._num_batches, self._bar = monitor, num_batches, bar
+        self._max_epochs, self._verdict = max_epochs, ""
+        self._began, self._done, self._shown = time.monotonic(), 0, 0.0
+        self._task = None if bar is None else bar.add_task("", total=num_batches * max_epochs)
+
+    def step(self, loss: float, *, epoch: int, done: int) -> None:
+        """Show a step: the mean loss of this epoch so far.
+
+        Args:
+            loss: Mean of the epoch so far.
+            epoch: 1-based.
+            done: Batches of this epoch.
+        """
+        self._done += 1
+        now = time.monotonic()
+        if self._bar is None or now - self._shown < 0.2:
+            return
+        self._shown = now
+        rate = self._done / max(now - self._began, 1e-9)
+        text = f"epoch {epoch}: loss {loss:.4f}, {rate:.1f} batches/s{self._verdict}"
+        self._update((epoch - 1) * self._num_batches + done, text)
+
+    def epoch(self, value: float, *, epoch: int, best: float, best_epoch: int) -> None:
+        """Show what validation found after an epoch."""
+        self._verdict = f", {self._monitor} {value:.4f} (best {best:.4f} at {best_epoch})"
+        self._update(epoch * self._num_batches, f"epoch {epoch}{self._verdict}")
+
+    def _update(self, completed: int, text: str) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=completed, description=text)
+
+
+@contextmanager
+def progress_line(
+    monitor: str, *, num_batches: int, max_epochs: int, shown: bool
+) -> Iterator[Line]:
+    """Yield a live line on stderr, or one that shows nothing."""
+    if not shown:
+        yield Line(monitor, num_batches, max_epochs, None)
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("train"),
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield Line(monitor, num_batches, max_epochs, bar)
