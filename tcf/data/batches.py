@@ -46,10 +46,9 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
-        parts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Batch(
-            **{name: part if part is None else part.to(device) for name, part in parts.items()}
-        )
+        held: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        moved: dict[str, Any] = {n: v if v is None else v.to(device) for n, v in held.items()}
+        return Batch(**moved)
 
 
 def windows(rows: np.ndarray, starts: np.ndarray, ends: np.ndarray, *, length: int) -> np.ndarray:

@@ -11,7 +11,7 @@ class Backbone(nn.Module, ABC):
 
     Attributes:
         examples: What it learns from: ``"sequences"``, each place predicts the next item;
-            ``"cloze"``, hidden items are predicted from all others; ``"pairs"``, a user and an item.
+            ``"cloze"``, hidden items are predicted from all others; ``"pairs"``, user and item.
         causal: What comes later never changes what an earlier place predicts.
         dim: Width D.
         max_history: The most items of input L.
@@ -43,5 +43,5 @@ class Backbone(nn.Module, ABC):
         return self(users, vectors, history, mask)[:, -1]
 
     def items(self, vectors: Tensor) -> Tensor:
-        """Return item vectors as they are scored; as they are, if one serves as input and output."""
+        """Return item vectors as scored: unchanged where one serves as input and as output."""
         return vectors

@@ -19,10 +19,8 @@ from tcf.encode.items import encode_catalog
 from tcf.encode.location import cache_folder
 from tcf.encode.transform import apply_transforms
 from tcf.evaluate.ranking import rank_targets
-from tcf.model.backbones import BACKBONES
 from tcf.model.popularity import Popularity
-from tcf.model.recommender import Recommender
-from tcf.model.towers import FrozenTextTower, IdTower
+from tcf.study.build import build
 from tcf.study.config import NUMBERS, RunConfig, Study, fingerprint
 from tcf.study.executors import run_all
 from tcf.study.provenance import peak_bytes, provenance, training_flops
@@ -158,30 +156,6 @@ def encode_arms(study: Study, split: Split, *, cache: Path) -> dict[str, Embeddi
         named = replace(made, manifest={**made.manifest, "name": arm.encoder})
         embeddings[name] = apply_transforms(named, arm.transforms, fit_on=training)
     return embeddings
-
-
-def build(config: RunConfig, split: Split, embeddings: Embeddings | None) -> Recommender:
-    """Return the untrained recommender of a run."""
-    if embeddings is None:
-        tower = IdTower(split.num_items, dim=config.dim)
-    else:
-        tower = FrozenTextTower(
-            embeddings, split.catalog, dim=config.dim, **config.projector.model_dump()
-        )
-    if config.backbone is None:
-        raise ValueError(f"{config.name} has no backbone, so there is no model to build")
-    settings = config.backbone.model_dump(exclude={"name"})
-    if config.backbone.name == "DSSM":
-        settings["num_users"] = split.num_users
-    backbone = BACKBONES[config.backbone.name](dim=config.dim, **settings)
-    return Recommender(
-        tower,
-        backbone,
-        seed=config.seed,
-        scores=config.scores,
-        temperature=config.temperature,
-        learn_temperature=config.learn_temperature,
-    )
 
 
 def run_one(

@@ -57,8 +57,8 @@ class TrainConfig(Config):
         decay_all: Weight decay on biases and norms too, as the study has it.
         clip_norm: Longest gradient, over all parameters together; None: as it comes.
         precision: ``"bf16"`` and ``"fp16"`` compute matrix products so; weights stay fp32.
-        gather_negatives: With several ranks, every prediction sees the items of all of them, so that
-            the loss does not depend on their number; otherwise its own rank's only.
+        gather_negatives: With several ranks, every prediction sees the items of all of them, so
+            that the loss does not depend on their number; otherwise its own rank's only.
     """
 
     added: ClassVar[tuple[str, ...]] = (

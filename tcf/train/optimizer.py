@@ -143,7 +143,7 @@ def group_of(name: str) -> str:
 
 
 def _spared(model: nn.Module) -> set[int]:
-    """Biases, norms and single numbers: weight decay would pull them towards nothing in particular."""
+    """Return the ``id`` of biases, norms and single numbers: there is nothing to pull them to."""
     return {
         id(parameter)
         for module in model.modules()

@@ -14,8 +14,11 @@ from tcf.data.batches import (
 from tcf.data.columns import BatchColumns
 from tests import worlds
 
-COLUMNS = BatchColumns(9)
 HISTORIES = [[1, 2, 3, 4], [5], [4, 1, 4], [], [2, 6], [3, 3, 3, 2, 1, 7, 8]]
+
+
+def given(seed: int = 0) -> dict:
+    return {"rng": np.random.default_rng(seed), "columns": BatchColumns(30)}
 
 
 def read(batch: Batch) -> list[dict]:
@@ -37,11 +40,7 @@ def read(batch: Batch) -> list[dict]:
 
 def test_every_user_with_a_pair_of_items_comes_once_and_predicts_each_next_item():
     taken = worlds.interactions(HISTORIES)
-    batches = list(
-        sequence_batches(
-            taken, max_history=20, batch_size=2, rng=np.random.default_rng(0), columns=COLUMNS
-        )
-    )
+    batches = list(sequence_batches(taken, max_history=20, batch_size=2, **given()))
     assert [len(b.users) for b in batches] == [2, 2]
     users = [user for batch in batches for user in read(batch)]
     assert sorted(u["user"] for u in users) == [0, 2, 4, 5]
@@ -52,9 +51,7 @@ def test_every_user_with_a_pair_of_items_comes_once_and_predicts_each_next_item(
 
 def test_a_long_history_keeps_its_last_items_and_one_more_to_predict():
     taken = worlds.interactions(HISTORIES)
-    (batch,) = sequence_batches(
-        taken, max_history=3, batch_size=9, rng=np.random.default_rng(0), columns=COLUMNS
-    )
+    (batch,) = sequence_batches(taken, max_history=3, batch_size=9, **given())
     (user,) = [u for u in read(batch) if u["user"] == 5]
     assert user["history"] == [2, 1, 7] and user["targets"] == [1, 7, 8]
     assert user["known"] == [1, 2, 3, 7, 8]  # all of the training history, also what was cut
@@ -62,9 +59,7 @@ def test_a_long_history_keeps_its_last_items_and_one_more_to_predict():
 
 def test_histories_are_left_padded_and_cut_to_the_longest_of_the_batch():
     taken = worlds.interactions([[1, 2], [1, 2, 3, 4]])
-    (batch,) = sequence_batches(
-        taken, max_history=20, batch_size=9, rng=np.random.default_rng(0), columns=COLUMNS
-    )
+    (batch,) = sequence_batches(taken, max_history=20, batch_size=9, **given())
     order = batch.users.argsort()
     assert batch.mask[order].tolist() == [[False, False, True], [True, True, True]]
     for user in read(batch):
@@ -73,16 +68,14 @@ def test_histories_are_left_padded_and_cut_to_the_longest_of_the_batch():
 
 def test_counts_are_the_slots_of_the_batch_inputs_and_last_targets():
     taken = worlds.interactions([[1, 2, 2], [2, 9]])
-    (batch,) = sequence_batches(
-        taken, max_history=20, batch_size=9, rng=np.random.default_rng(0), columns=COLUMNS
-    )
+    (batch,) = sequence_batches(taken, max_history=20, batch_size=9, **given())
     assert batch.rows.tolist() == [1, 2, 9]
     assert batch.counts.tolist() == [1, 3, 1]
 
 
 def test_every_interaction_comes_once_as_a_pair():
     taken = worlds.interactions(HISTORIES)
-    batches = list(pair_batches(taken, batch_size=4, rng=np.random.default_rng(0), columns=COLUMNS))
+    batches = list(pair_batches(taken, batch_size=4, **given()))
     found = []
     for batch in batches:
         assert batch.history.shape == (len(batch.users), 0) == batch.mask.shape
@@ -129,6 +122,6 @@ def test_windows_and_spans_and_target_histories():
 
 def test_a_batch_moves_with_all_its_parts():
     taken = worlds.interactions(HISTORIES)
-    (batch,) = pair_batches(taken, batch_size=99, rng=np.random.default_rng(0), columns=COLUMNS)
+    (batch,) = pair_batches(taken, batch_size=99, **given())
     moved = batch.to(torch.device("meta"))
     assert {part.device.type for part in vars(moved).values() if part is not None} == {"meta"}

@@ -14,6 +14,11 @@ from tcf.model.losses import Candidates, in_batch_softmax
 from tests import worlds
 
 DIM = 5
+COLUMNS = BatchColumns(12)
+
+
+def given() -> dict:
+    return {"rng": np.random.default_rng(0), "columns": COLUMNS}
 
 
 def vectors(num: int, seed: int) -> torch.Tensor:
@@ -108,7 +113,7 @@ def test_sequences_agree_with_the_formula(max_history: int):
     train = train_part()
     rng = np.random.default_rng(0)
     for batch in sequence_batches(
-        train, max_history=max_history, batch_size=16, rng=rng, columns=BatchColumns(12)
+        train, max_history=max_history, batch_size=16, rng=rng, columns=COLUMNS
     ):
         slots = list(sequence_slots(batch, train, max_history))
         found, expected = two_ways(batch, slots, train, num_items=12)
@@ -117,9 +122,7 @@ def test_sequences_agree_with_the_formula(max_history: int):
 
 def test_pairs_agree_with_the_formula():
     train = train_part()
-    for batch in pair_batches(
-        train, batch_size=16, rng=np.random.default_rng(0), columns=BatchColumns(12)
-    ):
+    for batch in pair_batches(train, batch_size=16, **given()):
         slots = batch.rows[batch.targets].tolist()
         found, expected = two_ways(batch, slots, train, num_items=12)
         assert found == pytest.approx(expected, abs=1e-10)
@@ -128,9 +131,7 @@ def test_pairs_agree_with_the_formula():
 def test_further_copies_of_the_positive_are_no_negatives():
     """The released code's mistake 6: under DSSM they were."""
     train = worlds.interactions([[1], [1], [1], [2]])
-    (batch,) = pair_batches(
-        train, batch_size=9, rng=np.random.default_rng(0), columns=BatchColumns(12)
-    )
+    (batch,) = pair_batches(train, batch_size=9, **given())
     items, user = vectors(3, 1), torch.ones(4, DIM, dtype=torch.float64)
     loss = in_batch_softmax(
         user,

@@ -1,0 +1,32 @@
+"""From a run's config to its untrained recommender."""
+
+from tcf.data.split import Split
+from tcf.encode.embeddings import Embeddings
+from tcf.model.backbones import BACKBONES
+from tcf.model.recommender import Recommender
+from tcf.model.towers import FrozenTextTower, IdTower
+from tcf.study.config import RunConfig
+
+
+def build(config: RunConfig, split: Split, embeddings: Embeddings | None) -> Recommender:
+    """Return the untrained recommender of a run."""
+    if embeddings is None:
+        tower = IdTower(split.num_items, dim=config.dim)
+    else:
+        tower = FrozenTextTower(
+            embeddings, split.catalog, dim=config.dim, **config.projector.model_dump()
+        )
+    if config.backbone is None:
+        raise ValueError(f"{config.name} has no backbone, so there is no model to build")
+    settings = config.backbone.model_dump(exclude={"name"})
+    if config.backbone.name == "DSSM":
+        settings["num_users"] = split.num_users
+    backbone = BACKBONES[config.backbone.name](dim=config.dim, **settings)
+    return Recommender(
+        tower,
+        backbone,
+        seed=config.seed,
+        scores=config.scores,
+        temperature=config.temperature,
+        learn_temperature=config.learn_temperature,
+    )
