@@ -58,7 +58,7 @@ class SoftmaxOverAll(torch.autograd.Function):
         """Return the gradients of users and items."""
         grad_users, grad_items = ctx.saved_tensors
         (grad,) = grads
-        return grad_users * grad, grad_items.mul_(grad), None, None
+        return grad_users * grad, grad_items * grad, None, None
 
 
 class ScoresOfDrawn(torch.autograd.Function):
