@@ -19,10 +19,12 @@ class Tower(nn.Module, ABC):
     Attributes:
         num_items: The padding row not counted.
         dim: Width D of the item vectors.
+        all_is_free: `all` hands out a table that is there, and computes nothing.
     """
 
     num_items: int
     dim: int
+    all_is_free: bool = False
 
     @abstractmethod
     def forward(self, rows: Tensor) -> Tensor:
@@ -44,6 +46,8 @@ class IdTower(Tower):
         num_items: Number of items, the padding row not counted.
         dim: Width D of the item vectors.
     """
+
+    all_is_free = True
 
     def __init__(self, num_items: int, *, dim: int):
         super().__init__()

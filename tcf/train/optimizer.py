@@ -10,6 +10,7 @@ from tcf.data.batches import Batch
 from tcf.model.losses import Loss
 from tcf.model.recommender import Recommender
 from tcf.train.config import TrainConfig
+from tcf.train.examples import reads_catalog
 from tcf.train.row_adamw import RowAdamW
 
 __all__ = ["Optimizer", "learning_rate_factor", "parameter_groups"]
@@ -21,7 +22,7 @@ class Optimizer:
     """AdamW over all trained parameters.
 
     Embedding tables whose gradient is of the batch's rows alone are updated by rows
-    (`RowAdamW`); a loss over the whole catalogue reads every row of the item table, which then is a
+    (`RowAdamW`). Where a step reads every row of the item table (`reads_catalog`), the table is a
     parameter like the others.
 
     Args:
@@ -32,7 +33,7 @@ class Optimizer:
     """
 
     def __init__(self, model: Recommender, config: TrainConfig, *, loss: Loss, num_batches: int):
-        whole = model.tower if loss.candidates == "catalog" else nn.Module()
+        whole = model.tower if reads_catalog(model, config, loss=loss) else nn.Module()
         tables = [
             m
             for m in model.modules()
