@@ -52,7 +52,8 @@ def rank_targets(model: Ranker | BlockRanker, targets: Targets) -> Ledger:
     try:
         with torch.inference_mode():
             if isinstance(model, BlockRanker):
-                return _count_blocks(_finite(model.score_blocks(targets, size=_USERS)), targets)
+                blocks = model.score_blocks(targets, size=_USERS)
+                return _count_blocks(_checked(blocks, num_tasks=len(targets)), targets)
             return count_ranks(*model.score_vectors(targets), targets)
     finally:
         if training and isinstance(model, torch.nn.Module):
@@ -85,16 +86,28 @@ def _products(users: Tensor, items: Tensor) -> Iterator[Tensor]:
         yield torch.mm(part, items, out=room[: len(part)])
 
 
-def _finite(blocks: Iterable[Tensor]) -> Iterator[Tensor]:
+def _checked(blocks: Iterable[Tensor], *, num_tasks: int) -> Iterator[Tensor]:
     """Yield blocks of scores, each checked: what products of finite vectors need no check for."""
-    for block, scores in enumerate(blocks):
+    start = 0
+    for scores in blocks:
+        expected = min(_USERS, num_tasks - start)
+        if len(scores) != expected:
+            raise ValueError(
+                f"score_blocks must yield {expected} rows for the tasks from {start} on; "
+                f"got {len(scores)}"
+            )
         bad = ~torch.isfinite(scores).all(1)
         if bad.any():
             raise ValueError(
-                f"every score must be finite; task {block * _USERS + int(bad.nonzero()[0])} has "
+                f"every score must be finite; task {start + int(bad.nonzero()[0])} has "
                 "NaN or infinity among its scores"
             )
         yield scores
+        start += expected
+    if start < num_tasks:
+        raise ValueError(
+            f"score_blocks must yield a row for each of {num_tasks} tasks; got {start}"
+        )
 
 
 def _count_blocks(blocks: Iterable[Tensor], targets: Targets) -> Ledger:

@@ -86,7 +86,8 @@ class NextItNet(Backbone):
 
     def extra_repr(self) -> str:
         """Return what shapes of weights do not tell."""
-        return f"kernel_size={self.kernel_size}, dilations={self.dilations}"
+        about = f"kernel_size={self.kernel_size}, dilations={self.dilations}"
+        return f"{super().extra_repr()}, {about}"
 
 
 def _looking_back(x: Tensor, ages: Tensor, *, steps: int, dilation: int) -> Tensor:

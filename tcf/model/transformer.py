@@ -43,9 +43,10 @@ class _Block(nn.Module):
         num_rows, _, length, _ = allowed.shape
         padded = projected.new_zeros(num_rows * length, projected.shape[1])
         padded = padded.index_copy(0, places, projected)
-        q, k, v = padded.view(num_rows, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        shape = (num_rows, length, 3, self.num_heads, x.shape[1] // self.num_heads)
+        q, k, v = padded.view(shape).permute(2, 0, 3, 1, 4)
         mixed = self.mix(q, k, v, allowed)
-        mixed = mixed.transpose(1, 2).reshape(num_rows * length, -1).index_select(0, places)
+        mixed = mixed.transpose(1, 2).reshape(num_rows * length, x.shape[1]).index_select(0, places)
         return self.output(mixed)
 
 
@@ -144,7 +145,7 @@ class Transformer(Backbone):
 
     def extra_repr(self) -> str:
         """Return what shapes of weights do not tell."""
-        return f"num_heads={self.num_heads}, norm={self.norm_place!r}"
+        return f"{super().extra_repr()}, num_heads={self.num_heads}, norm={self.norm_place!r}"
 
 
 def _pack(places: Tensor, mask: Tensor, *, causal: bool) -> tuple[Tensor, Tensor]:

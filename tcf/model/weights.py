@@ -53,7 +53,7 @@ def read_weights(
         raise DataError(
             f"{path}: a safetensors file of weights is needed ({error}): save the model again"
         ) from error
-    if about is None:
+    if not isinstance(about, dict):
         raise DataError(
             f"{path}: weights saved by tcf are needed, which say their architecture; "
             "this file says none"
