@@ -63,6 +63,13 @@ def embedding(num_rows: int, dim: int, *, sparse: bool = False) -> nn.Embedding:
     return _zeroed(layer)
 
 
+def gru(num_inputs: int, dim: int) -> nn.GRU:
+    """Return one layer of gated recurrent units of zeros, to be initialised by `xavier_normal_`."""
+    with torch.device("meta"):
+        layer = nn.GRU(num_inputs, dim, batch_first=True)
+    return _zeroed(layer)
+
+
 def mlp(
     num_inputs: int, dim: int, *, num_layers: int, dropout: float, activation: bool = True
 ) -> nn.Sequential:
@@ -81,7 +88,9 @@ def mlp(
 
 
 def xavier_normal_(module: nn.Module, *, generator: torch.Generator) -> None:
-    """Draw every linear and embedding weight in ``module`` from Xavier's normal; biases become 0.
+    """Draw every weight of the layers in ``module`` from Xavier's normal; biases become 0.
+
+    Layers are linear ones, embeddings and GRUs, of which each gate is drawn as a layer by itself.
 
     Source: the study's released settings (Li et al., arXiv 2305.11700); torch's own default for
     embeddings, N(0, 1), trains differently.
@@ -91,6 +100,13 @@ def xavier_normal_(module: nn.Module, *, generator: torch.Generator) -> None:
             nn.init.xavier_normal_(layer.weight, generator=generator)
             if isinstance(layer, nn.Linear) and layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.GRU):
+            for weight in layer.parameters():
+                for gate in weight.detach().chunk(3):
+                    if weight.ndim == 1:
+                        nn.init.zeros_(gate)
+                    else:
+                        nn.init.xavier_normal_(gate, generator=generator)
 
 
 def _zeroed(layer: Layer) -> Layer:

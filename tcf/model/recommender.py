@@ -1,5 +1,6 @@
 """Recommender = tower + backbone."""
 
+from os import PathLike
 from typing import Literal
 
 import torch
@@ -12,6 +13,7 @@ from tcf.model.backbone import Backbone
 from tcf.model.layers import xavier_normal_
 from tcf.model.losses import LOSSES, Candidates, Loss
 from tcf.model.towers import Tower
+from tcf.model.weights import read_weights, write_weights
 
 
 class Recommender(nn.Module):
@@ -129,3 +131,23 @@ class Recommender(nn.Module):
             groups["temperature"] = 1
         groups["frozen"] = sum(p.numel() for p in self.parameters()) - sum(groups.values())
         return groups
+
+    def architecture(self) -> dict[str, str]:
+        """Return what the shapes of the weights do not tell, in words."""
+        parts: dict[str, nn.Module] = {"tower": self.tower, "backbone": self.backbone}
+        told = {name: f"{type(p).__name__}({p.extra_repr()})" for name, p in parts.items()}
+        return {**told, "scores": self.scores}
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write every weight as safetensors, atomically; frozen text vectors are no part of it."""
+        write_weights(path, self.state_dict(), architecture=self.architecture())
+
+    def load_weights(self, path: str | PathLike[str]) -> None:
+        """Take the weights that `save` wrote; the model keeps its own until all is checked.
+
+        Raises:
+            DataError: If the file is missing or damaged, or its weights are of another
+                architecture.
+        """
+        held = read_weights(path, self.state_dict(), architecture=self.architecture())
+        self.load_state_dict(held)

@@ -101,6 +101,7 @@ class FrozenTextTower(Tower):
         self.num_items, self.dim = catalog.num_items, dim
         aligned = torch.from_numpy(embeddings.aligned(catalog))
         self.register_buffer("vectors", aligned, persistent=False)
+        self.key, self.activation = embeddings.key, activation
         self.projector = mlp(
             aligned.shape[1], dim, num_layers=num_layers, dropout=dropout, activation=activation
         )
@@ -116,3 +117,7 @@ class FrozenTextTower(Tower):
     def new_modules(self) -> list[nn.Module]:
         """Return the parts that start from scratch."""
         return [self.projector]
+
+    def extra_repr(self) -> str:
+        """Return whose vectors these are: saved weights fit no others."""
+        return f"vectors={self.key[:12]}, activation={self.activation}"

@@ -4,7 +4,11 @@ from tcf._util import lazy_exports
 
 _HOMES = {
     "Arm": "config",
+    "BERT4RecConfig": "config",
     "DSSMConfig": "config",
+    "GRU4RecConfig": "config",
+    "MeanHistoryConfig": "config",
+    "NextItNetConfig": "config",
     "ProjectorConfig": "config",
     "RunConfig": "config",
     "SASRecConfig": "config",
@@ -18,7 +22,11 @@ _HOMES = {
 }
 __all__ = [
     "Arm",
+    "BERT4RecConfig",
     "DSSMConfig",
+    "GRU4RecConfig",
+    "MeanHistoryConfig",
+    "NextItNetConfig",
     "ProjectorConfig",
     "RunConfig",
     "SASRecConfig",

@@ -1,10 +1,13 @@
-"""From a run's config to its untrained recommender."""
+"""From a run's config to its untrained recommender, or to what needs no training."""
 
 from tcf.data.split import Split
 from tcf.encode.embeddings import Embeddings
 from tcf.model.backbones import BACKBONES
+from tcf.model.nearest import NearestNeighbour
+from tcf.model.popularity import Popularity
 from tcf.model.recommender import Recommender
 from tcf.model.towers import FrozenTextTower, IdTower
+from tcf.model.transitions import Transitions
 from tcf.study.config import RunConfig
 
 
@@ -30,3 +33,16 @@ def build(config: RunConfig, split: Split, embeddings: Embeddings | None) -> Rec
         temperature=config.temperature,
         learn_temperature=config.learn_temperature,
     )
+
+
+def untrained(
+    config: RunConfig, split: Split, embeddings: Embeddings | None
+) -> Popularity | Transitions | NearestNeighbour:
+    """Return what ranks for an arm that is not trained."""
+    if config.arm.kind == "popularity":
+        return Popularity(split)
+    if config.arm.kind == "transitions":
+        return Transitions(split)
+    if config.arm.kind != "nearest" or embeddings is None:
+        raise ValueError(f"{config.name} needs a recommender and its training")
+    return NearestNeighbour(embeddings, split.catalog)

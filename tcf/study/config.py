@@ -25,17 +25,20 @@ class Arm(Config):
     Attributes:
         name: Shown in tables and plots.
         kind: ``"model"`` a language model, ``"random"`` one with random weights, ``"static"`` text
-            vectors without a model, ``"id"`` a learned table, ``"popularity"`` no model.
+            vectors without a model, ``"id"`` a learned table. Three are not trained: ``"nearest"``
+            compares an encoder's vectors as they are, ``"transitions"`` counts what was taken after
+            what, ``"popularity"`` counts alone.
         family: Arms of one family are joined by a line.
         encoder: As in `encode_items`, or a name that the study resolves; never a path.
         layer, pooling, max_tokens, prompt, dtype: As in `encode_items`.
         transforms: Applied to the vectors in turn, fitted on the items of the training part.
+        encoder_kind: Of a nearest arm, what kind its encoder is; see `nearest`.
     """
 
-    added: ClassVar[tuple[str, ...]] = ("transforms",)
+    added: ClassVar[tuple[str, ...]] = ("transforms", "encoder_kind")
 
     name: str
-    kind: Literal["model", "random", "static", "id", "popularity"]
+    kind: Literal["model", "random", "static", "id", "nearest", "transitions", "popularity"]
     family: str | None = None
     encoder: str | None = None
     layer: int = -1
@@ -44,6 +47,7 @@ class Arm(Config):
     prompt: str = "{text}"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
     transforms: tuple[Transform, ...] = ()
+    encoder_kind: Literal["model", "random", "static"] | None = None
 
     @model_validator(mode="after")
     def _text_needs_an_encoder(self) -> "Arm":
@@ -57,28 +61,52 @@ class Arm(Config):
                 f"arm {self.name!r} of kind {self.kind!r} takes no transforms; "
                 f"got {self.transforms}"
             )
+        if (self.kind == "nearest") != (self.encoder_kind is not None):
+            raise ValueError(
+                f"encoder_kind is for arms of kind 'nearest', which need it; arm {self.name!r} of "
+                f"kind {self.kind!r} got {self.encoder_kind!r}"
+            )
         return self
 
     @property
     def has_text(self) -> bool:
         """Whether its items are read as text."""
-        return self.kind in ("model", "random", "static")
+        return self.kind in ("model", "random", "static", "nearest")
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether a recommender is trained for it."""
+        return self.kind in ("model", "random", "static", "id")
+
+    def nearest(self) -> "Arm":
+        """Return the untrained arm on the same vectors: what they tell before any training.
+
+        Raises:
+            ValueError: If this arm has no text.
+        """
+        settings = self.model_dump(exclude_unset=True)
+        changes = {"name": f"{self.name}, nearest", "kind": "nearest", "encoder_kind": self.kind}
+        return Arm.model_validate({**settings, **changes})
 
     def encoding(self) -> dict[str, Any]:
         """Return the keywords for `encode_catalog`, the encoder left out."""
         settings = {"layer", "pooling", "max_tokens", "prompt", "dtype"}
         # a static encoder has none of them: what was set by hand goes through, to be refused there
-        return self.model_dump(include=settings, exclude_unset=self.kind == "static")
+        static = "static" in (self.kind, self.encoder_kind)
+        return self.model_dump(include=settings, exclude_unset=static)
 
 
 class SASRecConfig(Config):
     """Settings of `tcf.model.SASRec`; the defaults are the study's."""
+
+    added: ClassVar[tuple[str, ...]] = ("norm",)
 
     name: Literal["SASRec"] = "SASRec"
     num_layers: Count = 2
     num_heads: Count = 2
     max_history: Count = 20
     dropout: Share = 0.1
+    norm: Literal["post", "pre"] = "post"
 
 
 class DSSMConfig(Config):
@@ -89,6 +117,44 @@ class DSSMConfig(Config):
     dropout: Share = 0.1
 
 
+class GRU4RecConfig(Config):
+    """Settings of `tcf.model.GRU4Rec`."""
+
+    name: Literal["GRU4Rec"] = "GRU4Rec"
+    num_layers: Count = 1
+    max_history: Count = 20
+    dropout: Share = 0.1
+
+
+class NextItNetConfig(Config):
+    """Settings of `tcf.model.NextItNet`."""
+
+    name: Literal["NextItNet"] = "NextItNet"
+    kernel_size: Annotated[int, Field(ge=2)] = 3
+    dilations: Annotated[tuple[Count, ...], Field(min_length=1)] = (1, 4)
+    max_history: Count = 20
+    dropout: Share = 0.1
+
+
+class BERT4RecConfig(Config):
+    """Settings of `tcf.model.BERT4Rec`."""
+
+    name: Literal["BERT4Rec"] = "BERT4Rec"
+    num_layers: Count = 2
+    num_heads: Count = 2
+    max_history: Annotated[int, Field(ge=2)] = 20
+    dropout: Share = 0.1
+    hidden_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    norm: Literal["post", "pre"] = "pre"
+
+
+class MeanHistoryConfig(Config):
+    """Settings of `tcf.model.MeanHistory`."""
+
+    name: Literal["MeanHistory"] = "MeanHistory"
+    max_history: Count = 20
+
+
 class ProjectorConfig(Config):
     """Settings of the projector of `tcf.model.FrozenTextTower`."""
 
@@ -96,13 +162,16 @@ class ProjectorConfig(Config):
     dropout: Share = 0.1
 
 
-Backbone = Annotated[SASRecConfig | DSSMConfig, Field(discriminator="name")]
+AnyBackbone = (
+    BERT4RecConfig | DSSMConfig | GRU4RecConfig | MeanHistoryConfig | NextItNetConfig | SASRecConfig
+)
+Backbone = Annotated[AnyBackbone, Field(discriminator="name")]
 
 
 class RunConfig(Config):
     """One run: a data set, an arm, a backbone, a way of training and a seed.
 
-    Popularity has no backbone, no training and one seed, 0. Scores and temperature are as in
+    An arm that is not trained has no backbone and one seed, 0. Scores and temperature are as in
     `tcf.model.Recommender`.
     """
 
@@ -118,6 +187,16 @@ class RunConfig(Config):
     scores: Literal["dot", "cosine"] = "dot"
     temperature: Positive = 1.0
     learn_temperature: bool = False
+
+    @model_validator(mode="after")
+    def _training_needs_a_backbone(self) -> "RunConfig":
+        if self.arm.is_trained != (self.backbone is not None):
+            raise ValueError(
+                f"arm {self.arm.name!r} of kind {self.arm.kind!r} "
+                f"{'needs a' if self.arm.is_trained else 'takes no'} backbone; "
+                f"got {self.backbone!r}"
+            )
+        return self
 
     @property
     def name(self) -> str:
@@ -157,12 +236,12 @@ def grid(
     *,
     dataset: str,
     arms: Sequence[Arm],
-    backbones: Sequence[tuple[SASRecConfig | DSSMConfig, TrainConfig]],
+    backbones: Sequence[tuple[AnyBackbone, TrainConfig]],
     seeds: Sequence[int] = (0, 1, 2),
     dim: int = 64,
     projector: ProjectorConfig = _PROJECTOR,
 ) -> tuple[RunConfig, ...]:
-    """Return every arm under every backbone with every seed; popularity once.
+    """Return every arm under every backbone with every seed; what is not trained once.
 
     Args:
         dataset: Display name of the data set.
@@ -178,7 +257,7 @@ def grid(
     names = [arm.name for arm in arms]
     if len(set(names)) != len(names):
         raise ValueError(f"arms need different names; got {names}")
-    trained = [arm for arm in arms if arm.kind != "popularity"]
+    trained = [arm for arm in arms if arm.is_trained]
     runs = [
         RunConfig(
             dataset=dataset,
@@ -192,9 +271,7 @@ def grid(
         for (backbone, train), seed, arm in itertools.product(backbones, seeds, trained)
     ]
     runs += [
-        RunConfig(dataset=dataset, arm=arm, backbone=None)
-        for arm in arms
-        if arm.kind == "popularity"
+        RunConfig(dataset=dataset, arm=arm, backbone=None) for arm in arms if not arm.is_trained
     ]
     return tuple(runs)
 

@@ -19,8 +19,7 @@ from tcf.encode.items import encode_catalog
 from tcf.encode.location import cache_folder
 from tcf.encode.transform import apply_transforms
 from tcf.evaluate.ranking import rank_targets
-from tcf.model.popularity import Popularity
-from tcf.study.build import build
+from tcf.study.build import build, untrained
 from tcf.study.config import NUMBERS, RunConfig, Study, fingerprint
 from tcf.study.executors import run_all
 from tcf.study.provenance import peak_bytes, provenance, training_flops
@@ -181,8 +180,9 @@ def _run_claimed(
     try:
         began = time.perf_counter()
         history, parameters, flops, device = None, {}, 0, torch.device("cpu")
-        model = Popularity(split)
-        if config.backbone is not None:
+        if config.backbone is None:
+            model = untrained(config, split, embeddings)
+        else:
             model = build(config, split, embeddings)
             device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
             model.to(device)

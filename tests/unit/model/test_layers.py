@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from tcf.model.layers import Dropout, embedding, linear, mlp, xavier_normal_
+from tcf.model.layers import Dropout, embedding, gru, linear, mlp, xavier_normal_
 
 
 def test_dropout_sets_its_share_to_zero_and_keeps_the_mean():
@@ -61,6 +61,7 @@ def test_dropout_hands_back_the_gradient_of_what_it_kept():
 def test_new_layers_are_zeros_and_draw_nothing():
     state = torch.get_rng_state()
     layers = [linear(3, 4), linear(3, 4, bias=False), embedding(5, 4), embedding(5, 4, sparse=True)]
+    layers.append(gru(3, 4))
     assert state.equal(torch.get_rng_state())
     assert not any(parameter.any() for layer in layers for parameter in layer.parameters())
     assert layers[1].bias is None
@@ -74,6 +75,27 @@ def test_xavier_normal_has_its_deviation_and_zero_bias():
         assert float(layer.weight.detach().std()) == pytest.approx((2 / 400) ** 0.5, rel=0.02)
         assert abs(float(layer.weight.detach().mean())) < 0.002
     assert not layers[0].bias.any()
+
+
+def test_each_gate_of_a_gru_is_drawn_as_a_layer_by_itself():
+    layer = gru(300, 100)
+    xavier_normal_(layer, generator=torch.Generator().manual_seed(0))
+    for weight, deviation in (
+        (layer.weight_ih_l0, (2 / 400) ** 0.5),
+        (layer.weight_hh_l0, (2 / 200) ** 0.5),
+    ):
+        for gate in weight.detach().chunk(3):
+            assert float(gate.std()) == pytest.approx(deviation, rel=0.02)
+    assert not layer.bias_ih_l0.any() and not layer.bias_hh_l0.any()
+
+
+def test_what_is_drawn_for_other_layers_does_not_depend_on_new_kinds():
+    drawn = nn.ModuleList([linear(2, 2), embedding(2, 2)])
+    xavier_normal_(drawn, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    for layer in drawn:
+        expected = torch.empty(2, 2).normal_(0, 0.5**0.5, generator=generator)
+        assert layer.weight.equal(expected)
 
 
 def test_the_projector_is_linear_gelu_dropout_linear_gelu():
