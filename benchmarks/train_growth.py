@@ -5,8 +5,9 @@
 Arms ``interactions``: one epoch of SASRec + ID, width 64, 64 users a batch, in-batch softmax, over
 20,000 items and 100,000 to ten million simulated interactions; the slope is that of a line through
 log seconds against log interactions. Arm ``items``: an epoch over ten million items and a million
-interactions, with its peak of anonymous memory. Validation ranks a sample of users. Each arm is a
-process of its own with one thread. Figures go to results/train_growth.json.
+interactions, with the peak of its anonymous memory, the catalogue and its ids included. Validation
+ranks a sample of users. Each arm is a process of its own with one thread. Figures go to
+results/train_growth.json.
 """
 
 import argparse
@@ -37,15 +38,15 @@ def main() -> None:
     if arguments.arm == "interactions":
         print(json.dumps(epoch(num_items=CATALOG, num_interactions=arguments.interactions)))
     elif arguments.arm == "items":
-        print(
-            json.dumps(epoch(num_items=arguments.items, num_interactions=arguments.interactions))
-        )
+        print(json.dumps(epoch(num_items=arguments.items, num_interactions=arguments.interactions)))
     else:
         write_result("train_growth", measure(arguments.largest, num_items=arguments.items))
 
 
 def measure(largest: int, *, num_items: int) -> dict[str, Any]:
     """Run every arm; fit the slope."""
+    many_items = run_arm("benchmarks.train_growth", "items", items=num_items)
+    print(many_items, flush=True)
     sizes = np.geomspace(largest / 100, largest, STEPS).round().astype(int).tolist()
     arms = [run_arm("benchmarks.train_growth", "interactions", interactions=n) for n in sizes]
     found: dict[str, Any] = {"by_interactions": arms}
@@ -53,8 +54,7 @@ def measure(largest: int, *, num_items: int) -> dict[str, Any]:
         logs = np.log([(arm["interactions"], arm[name]) for arm in arms])
         slope = np.polyfit(logs[:, 0], logs[:, 1], 1)[0]
         found[f"{name.removesuffix('_seconds')}_slope"] = round(float(slope), 3)
-    found["many_items"] = run_arm("benchmarks.train_growth", "items", items=num_items)
-    return found
+    return found | {"many_items": many_items}
 
 
 def epoch(*, num_items: int, num_interactions: int) -> dict[str, Any]:
