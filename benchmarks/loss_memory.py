@@ -70,7 +70,8 @@ def arm(name: str, *, num_items: int) -> dict[str, Any]:
     with PeakAnonymous(every_seconds=0.002) as memory:
         model.loss(batch, log_popularity=log_shares, loss=loss).backward()
     seconds = time.perf_counter() - began
-    held = sum(g.nbytes for g in optimizer.gradients())
+    grads = [p.grad for p in model.parameters() if p.grad is not None]
+    held = sum((g._values() if g.is_sparse else g).nbytes for g in grads)
     return {
         "seconds": round(seconds, 2),
         "predictions": len(batch.targets),

@@ -120,7 +120,7 @@ class Recommender(nn.Module):
 
     def _table(self) -> Tensor:
         """Return the ``(N + 1, D)`` vectors of all rows, without a copy where they are there."""
-        if self.tower.all_is_free:
+        if self.tower.is_table:
             return self.tower.all()
         rows = torch.arange(self.tower.num_items + 1, device=self.device)
         return torch.cat([self.tower(part) for part in rows.split(8192)])
