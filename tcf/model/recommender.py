@@ -109,8 +109,7 @@ class Recommender(nn.Module):
         Returns:
             ``(n, D)`` user vectors and ``(num_items, D)`` item vectors, rows 1 to the last.
         """
-        rows = torch.arange(self.tower.num_items + 1, device=self.device)
-        table = torch.cat([self.tower(part) for part in rows.split(8192)])  # (N + 1, D)
+        table = self._table()
         parts = []
         for start in range(0, len(targets), batch_size):
             tasks = slice(start, start + batch_size)
@@ -120,6 +119,13 @@ class Recommender(nn.Module):
             vectors = self.backbone.user_vectors(users, table, history, history != 0)
             parts.append(self._scored(vectors))
         return torch.cat(parts), self._scored(self.backbone.items(table[1:]))
+
+    def _table(self) -> Tensor:
+        """Return the ``(N + 1, D)`` vectors of all rows, without a copy where they are there."""
+        if self.tower.is_table:
+            return self.tower.all()
+        rows = torch.arange(self.tower.num_items + 1, device=self.device)
+        return torch.cat([self.tower(part) for part in rows.split(8192)])
 
     def num_parameters(self) -> dict[str, int]:
         """Return trained and frozen numbers by group; the sum is every number the model holds."""

@@ -19,12 +19,12 @@ class Tower(nn.Module, ABC):
     Attributes:
         num_items: The padding row not counted.
         dim: Width D of the item vectors.
-        all_is_free: `all` hands out a table that is there, and computes nothing.
+        is_table: Its vectors are looked up, not computed: `all` hands out what is there.
     """
 
     num_items: int
     dim: int
-    all_is_free: bool = False
+    is_table: bool = False
 
     @abstractmethod
     def forward(self, rows: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ class IdTower(Tower):
         dim: Width D of the item vectors.
     """
 
-    all_is_free = True
+    is_table = True
 
     def __init__(self, num_items: int, *, dim: int):
         super().__init__()

@@ -90,7 +90,7 @@ def reads_catalog(model: Recommender, config: TrainConfig, *, loss: Loss) -> boo
         return loss.candidates == "catalog"
     # each user has one prediction at least
     num_drawn = config.batch_size * _num_negatives(config, loss=loss)
-    return model.tower.all_is_free and num_drawn >= model.tower.num_items * _WHOLE_FROM
+    return model.tower.is_table and num_drawn >= model.tower.num_items * _WHOLE_FROM
 
 
 def _columns(
