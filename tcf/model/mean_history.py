@@ -1,5 +1,6 @@
 """The mean of a history: a user is what the items taken have in common."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -25,4 +26,5 @@ class MeanHistory(Backbone):
         """Return ``(B, L, D)``; a padded place holds zeros."""
         items = F.embedding(history * mask, vectors) * mask[..., None]
         counts = mask.cumsum(1).clamp(min=1)[..., None]
-        return items.cumsum(1) / counts
+        # half precision would lose what a long history adds
+        return items.cumsum(1, dtype=torch.promote_types(items.dtype, torch.float32)) / counts

@@ -84,9 +84,11 @@ class Arm(Config):
         Raises:
             ValueError: If this arm has no text.
         """
-        settings = self.model_dump(exclude_unset=True)
-        changes = {"name": f"{self.name}, nearest", "kind": "nearest", "encoder_kind": self.kind}
-        return Arm.model_validate({**settings, **changes})
+        shared = {"family", "encoder", "layer", "pooling", "max_tokens", "prompt", "dtype"}
+        shared |= {"transforms"}
+        settings = {name: getattr(self, name) for name in shared & self.model_fields_set}
+        names = {"name": f"{self.name}, nearest", "kind": "nearest", "encoder_kind": self.kind}
+        return Arm.model_validate({**settings, **names})
 
     def encoding(self) -> dict[str, Any]:
         """Return the keywords for `encode_catalog`, the encoder left out."""

@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from tcf.encode.transform import Whitening
 from tcf.study import config as config_module
 from tcf.study.config import (
     Arm,
@@ -93,12 +94,13 @@ def test_an_arm_that_is_trained_needs_a_backbone_and_no_other_takes_one():
 
 def test_the_nearest_arm_reads_its_text_as_the_arm_it_comes_from():
     static = Arm(name="s", kind="static", encoder="tfidf-svd", family="f")
-    for arm in (TEXT.model_copy(update={"layer": 2, "max_tokens": 9}), static):
+    white = Arm(name="w", kind="random", encoder="e", layer=2, transforms=(Whitening(),))
+    for arm in (TEXT.model_copy(update={"max_tokens": 9}), static, white):
         near = arm.nearest()
         assert near.encoding() == arm.encoding() and near.encoder == arm.encoder
         assert (near.kind, near.encoder_kind) == ("nearest", arm.kind)
-        assert near.family == arm.family
-        assert Arm.model_validate(near.model_dump(mode="json", exclude_unset=True)) == near
+        assert near.family == arm.family and near.transforms == arm.transforms
+        assert Arm.model_validate(near.model_dump(mode="json")) == near
 
 
 def test_only_nearest_arms_say_what_kind_their_encoder_is():

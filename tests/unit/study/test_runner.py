@@ -83,6 +83,21 @@ def test_a_record_says_how_its_number_was_made(made: Path):
         assert str(made) not in json.dumps(record)
 
 
+def test_what_is_not_trained_runs_beside_the_rest_and_on_the_same_vectors(tmp_path: Path):
+    text = ARMS[1]
+    planned = study(arms=(text, text.nearest(), Arm(name="transitions", kind="transitions")))
+    assert run(planned, tmp_path) == Outcome(num_found=0, num_made=4, num_elsewhere=0)
+    records = {r["config"]["arm"]["name"]: r for r in read_records(tmp_path / "records")}
+    near, counted = records["TF-IDF, nearest"], records["transitions"]
+    assert near["vectors"] == records["TF-IDF"]["vectors"] and counted["vectors"] is None
+    for record in (near, counted):
+        assert record["config"]["backbone"] is record["history"] is None
+        assert record["parameters"] == {} and record["compute"]["train_flops"] == 0
+    table = read_table(tmp_path / "records")
+    assert set(table["kind"]) == {"static", "nearest", "transitions"}
+    assert run(planned, tmp_path) == Outcome(num_found=4, num_made=0, num_elsewhere=0)
+
+
 def test_metrics_are_those_of_the_ledger(made: Path):
     for path in (made / "records").glob("*.json"):
         record = json.loads(path.read_text())
