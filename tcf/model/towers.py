@@ -19,10 +19,12 @@ class Tower(nn.Module, ABC):
     Attributes:
         num_items: The padding row not counted.
         dim: Width D of the item vectors.
+        is_table: Its vectors are looked up, not computed, so that processes do not share the work.
     """
 
     num_items: int
     dim: int
+    is_table: bool = False
 
     @abstractmethod
     def forward(self, rows: Tensor) -> Tensor:
@@ -44,6 +46,8 @@ class IdTower(Tower):
         num_items: Number of items, the padding row not counted.
         dim: Width D of the item vectors.
     """
+
+    is_table = True
 
     def __init__(self, num_items: int, *, dim: int):
         super().__init__()
