@@ -23,7 +23,8 @@ class Precision:
     Args:
         config: Says which.
         device: Where the model is.
-        accelerator: Its own autocast and scaler are used, where there is one.
+        accelerator: One that was made for a precision must have been made for this one; its own
+            autocast and scaler are used then.
 
     Raises:
         ValueError: If the accelerator was made for another precision.
@@ -38,16 +39,15 @@ class Precision:
         device: torch.device,
         accelerator: "Accelerator | None" = None,
     ):
-        wanted = {"fp32": "no"}.get(config.precision, config.precision)
         self._device, self._dtype = device, _DTYPES.get(config.precision)
-        self._accelerator, self._scaler = accelerator, None
-        if accelerator is not None:
-            if accelerator.mixed_precision != wanted:
+        self._accelerator, self._scaler = None, None
+        if accelerator is not None and accelerator.mixed_precision != "no":
+            if accelerator.mixed_precision != config.precision:
                 raise ValueError(
-                    f"precision={config.precision!r} needs Accelerator(mixed_precision={wanted!r});"
-                    f" got one of {accelerator.mixed_precision!r}"
+                    "an accelerator with mixed precision needs a config with the same; got "
+                    f"{accelerator.mixed_precision!r} and precision={config.precision!r}"
                 )
-            self._scaler = accelerator.scaler
+            self._accelerator, self._scaler = accelerator, accelerator.scaler
         elif config.precision == "fp16":
             self._scaler = torch.amp.GradScaler(device.type)
 

@@ -124,7 +124,7 @@ def stored(cache: Path, hashes: np.ndarray) -> np.ndarray:
 
 
 def run_and_keep_weights(folder: Path, num_arms: int, ready: Any) -> None:
-    """Run a study of arms under two backbones with a checkpoint at every step; each run's weights are kept beside."""
+    """Run a study with a checkpoint at every step; the weights of each run are kept beside."""
     from safetensors.torch import save_file
 
     from tcf.study import runner

@@ -22,6 +22,7 @@ from tcf.model.sasrec import SASRec
 from tcf.model.towers import FrozenTextTower, IdTower
 from tcf.train import History, TrainConfig, fit
 from tests import worlds
+from tests.fuse import Kill, fused
 
 DIM = 8
 SPLIT = worlds.block_split(num_users=60)
@@ -29,27 +30,6 @@ CONFIG = TrainConfig(
     max_epochs=3, patience=None, batch_size=16, learning_rate=1e-2, schedule="cosine"
 )
 NUM_STEPS = 12
-
-
-class Kill(Exception):
-    """What stands for the end of the process."""
-
-
-class Fuse:
-    """A loss that ends everything at its n-th call; None: never."""
-
-    def __init__(self, name: str, steps: int | None):
-        self.function, self.left = LOSSES[name].function, steps
-
-    def __call__(self, users: Tensor, items: Tensor, candidates: Candidates) -> Tensor:
-        if self.left == 0:
-            raise Kill
-        self.left = None if self.left is None else self.left - 1
-        return self.function(users, items, candidates)
-
-
-def fused(name: str, steps: int | None) -> Loss:
-    return replace(LOSSES[name], function=Fuse(name, steps))
 
 
 def recommender(arm: str, *, split: Split = SPLIT, scale: float = 1, **settings: Any):
