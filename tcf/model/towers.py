@@ -19,7 +19,8 @@ class Tower(nn.Module, ABC):
     Attributes:
         num_items: The padding row not counted.
         dim: Width D of the item vectors.
-        is_table: Its vectors are looked up, not computed: `all` hands out what is there.
+        is_table: Its vectors are looked up, not computed: `all` hands out what is there, and
+            processes do not share the work.
     """
 
     num_items: int

@@ -1,6 +1,7 @@
 """run_study(): plan, skip what is finished, run the rest, leave a record and a ledger of each."""
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -52,6 +53,8 @@ class _Settings:
     metrics: tuple[str, ...]
     records: Path
     claims: Path
+    checkpoints: Path
+    checkpoint_every_seconds: float
     data: Mapping[str, Any]
     provenance: Mapping[str, Any]
 
@@ -63,13 +66,15 @@ def run_study(
     data: Path | None = None,
     cache: str | os.PathLike[str] = "auto",
     num_workers: int | None = None,
+    checkpoint_every_seconds: float = 60,
     say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
 ) -> Outcome:
     """Run what is not finished yet; each run leaves a record and a rank ledger in ``records``.
 
     A run is finished when its record is there; its fingerprint names the file. Each run uses one
     thread, so that its bytes do not depend on how many run beside it. Killed at any moment, the
-    next call carries on; two processes on one folder share the work.
+    next call carries on, a training from its last checkpoint (in the cache, removed when the record
+    is there); two processes on one folder share the work.
 
     Args:
         study: What to run.
@@ -77,6 +82,7 @@ def run_study(
         data: Handed to ``study.load``.
         cache: As in `encode_items`; also holds what ``study.encoders`` makes.
         num_workers: Worker processes; default one a core.
+        checkpoint_every_seconds: As in `fit`; a training that is killed loses so much at the most.
         say: Takes a line of progress.
 
     Raises:
@@ -95,6 +101,8 @@ def run_study(
         key = fingerprint(config, split=split.checksum, vectors=vectors.key if vectors else None)
         done = record_path(records, config, fingerprint=key).exists()
         (finished if done else todo).append((config, key, vectors))
+        if done:  # what a kill between the record and this left
+            shutil.rmtree(folder / "checkpoints" / key, ignore_errors=True)
     say(f"{study.name}: {len(finished)} runs found, {len(todo)} to make")
     if not split_path(records, split.checksum).exists():
         write_split_ledger(split_path(records, split.checksum), split)
@@ -103,6 +111,8 @@ def run_study(
         metrics=study.metrics,
         records=records,
         claims=folder / "claims",
+        checkpoints=folder / "checkpoints",
+        checkpoint_every_seconds=checkpoint_every_seconds,
         data={"checksum": split.checksum, **report.as_dict()},
         provenance=provenance(),
     )
@@ -167,7 +177,9 @@ def run_one(
         with FileLock(settings.claims / f"{key}.lock", blocking=False):
             if path.exists():
                 return None
-            return _run_claimed(config, key, embeddings, settings, path)
+            said = _run_claimed(config, key, embeddings, settings, path)
+            shutil.rmtree(settings.checkpoints / key, ignore_errors=True)
+            return said
     except Timeout:
         return None
 
@@ -178,7 +190,6 @@ def _run_claimed(
     split, num_threads = settings.split, torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        began = time.perf_counter()
         history, parameters, flops, device = None, {}, 0, torch.device("cpu")
         if config.backbone is None:
             model = untrained(config, split, embeddings)
@@ -187,13 +198,22 @@ def _run_claimed(
             device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
             model.to(device)
             parameters = model.num_parameters()
-            history = fit(model, split, config.train, seed=config.seed, progress=False)
+            history = fit(
+                model,
+                split,
+                config.train,
+                seed=config.seed,
+                progress=False,
+                checkpoint=settings.checkpoints / key / "training.safetensors",
+                checkpoint_every_seconds=settings.checkpoint_every_seconds,
+            )
             flops = training_flops(model, split, config.train) * len(history.epochs)
-        trained = time.perf_counter()
+        began = time.perf_counter()
         ledger = rank_targets(model, split.test)
-        ended = time.perf_counter()
+        test_seconds = time.perf_counter() - began
     finally:
         torch.set_num_threads(num_threads)
+    train_seconds = _seconds(history)
     metrics = summarize(ledger, settings.metrics)
     write_ledger(path.with_suffix(".parquet"), ledger)
     write_record(
@@ -210,8 +230,8 @@ def _run_claimed(
                 "device": device.type,
                 "num_threads": 1,
                 "train_flops": flops,
-                "train_seconds": round(trained - began, 2),
-                "test_seconds": round(ended - trained, 2),
+                "train_seconds": round(train_seconds, 2),
+                "test_seconds": round(test_seconds, 2),
                 "peak_process_bytes": peak_bytes(),
             },
             "history": _history(history),
@@ -221,7 +241,13 @@ def _run_claimed(
         },
     )
     first = settings.metrics[0]
-    return f"{first} {metrics[first]['mean']:.4f} in {ended - began:.0f} s"
+    return f"{first} {metrics[first]['mean']:.4f} in {train_seconds + test_seconds:.0f} s"
+
+
+def _seconds(history: History | None) -> float:
+    """Return what training took, over all its parts where it was left and gone on with."""
+    epochs = [] if history is None else history.epochs
+    return sum(epoch.train_seconds + epoch.evaluate_seconds for epoch in epochs)
 
 
 def _vectors(embeddings: Embeddings | None) -> dict[str, Any] | None:
