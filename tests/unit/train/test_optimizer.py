@@ -105,14 +105,14 @@ def test_clipping_scales_all_gradients_to_the_longest_allowed(loss: str):
     config = TrainConfig(clip_norm=1e-3, loss=loss)
     recommender = model()
     optimizer, _ = step(recommender, config)
-    before = torch.cat([g.flatten().clone() for g in optimizer.gradients()])
+    before = torch.cat([g.flatten().clone() for g in optimizer.gradients().values()])
     optimizer._clip(1e-3)
-    after = torch.cat([g.flatten() for g in optimizer.gradients()])
+    after = torch.cat([g.flatten() for g in optimizer.gradients().values()])
     assert before.norm() > 1e-2
     torch.testing.assert_close(after.norm(), torch.tensor(1e-3), rtol=1e-2, atol=0)
     torch.testing.assert_close(after, before * (1e-3 / before.norm()), rtol=1e-2, atol=1e-9)
     optimizer._clip(1.0)  # short enough: as it was
-    assert torch.cat([g.flatten() for g in optimizer.gradients()]).equal(after)
+    assert torch.cat([g.flatten() for g in optimizer.gradients().values()]).equal(after)
 
 
 def test_a_loss_over_the_catalogue_updates_the_whole_table_and_users_by_rows():
