@@ -3,31 +3,24 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from filelock import FileLock, Timeout
 
 from tcf._util import write_json
 from tcf.data.split import Split
 from tcf.encode.embeddings import Embeddings
 from tcf.errors import DataError
-from tcf.study.build import build, device
 from tcf.study.config import NUMBERS, RunConfig, Study, fingerprint
-from tcf.study.executors import Run, one_thread, worker_count, workers
+from tcf.study.executors import Run, worker_count, workers
+from tcf.study.proposals import propose
 from tcf.study.provenance import provenance
 from tcf.study.records import SCHEMA, search_path
-from tcf.study.space import Choice, Distribution, Integer, LogUniform, Tuning, with_settings
-from tcf.train import fit
+from tcf.study.space import Tuning, with_settings
+from tcf.study.trials import Trial, TrialSettings, run_trial
 
-__all__ = ["propose", "tune"]
-
-Trial = dict[str, Any]
-"""``settings``, ``value`` (None where it failed), ``epochs``, ``best_epoch``, ``seconds``."""
+__all__ = ["tune", "unfinished"]
 
 
 def tune(
@@ -74,7 +67,7 @@ def tune(
         f"{study.name}: {len(searches) - len(todo)} searches found, {len(todo)} to make, "
         f"{tuning.num_trials} trials each"
     )
-    settings = _Settings(split.without_test(), cache / "trials", cache / "claims")
+    settings = TrialSettings(split.without_test(), cache / "trials", cache / "claims")
     line = _Line(say, num_trials=len(todo) * tuning.num_trials)
     most = len(todo) * max(map(len, tuning.rounds()))
     with workers(shared=(settings,), num_workers=worker_count(num_workers, num_tasks=most)) as run:
@@ -110,44 +103,14 @@ def tune(
     )
 
 
-def propose(tuning: Tuning, trials: Sequence[Trial], *, number: int) -> dict[str, Any]:
-    """Return the settings of a trial.
-
-    Args:
-        tuning: The search.
-        trials: The results of the rounds before.
-        number: Of the trial, from 0; gives its draws a seed of their own, so that a search that
-            goes on does not draw again what it has drawn before.
-    """
-    import optuna
-    from optuna.samplers import TPESampler
-    from optuna.trial import TrialState, create_trial
-
-    space = {name: _in_optuna(distribution) for name, distribution in tuning.space.items()}
-    seed = int(np.random.SeedSequence([tuning.seed, number]).generate_state(1)[0])
-    sampler = TPESampler(seed=seed, n_startup_trials=tuning.num_random)
-    with _quiet_optuna():
-        study = optuna.create_study(direction="maximize", sampler=sampler)
-    for trial in trials:
-        failed = trial["value"] is None
-        study.add_trial(
-            create_trial(
-                params=trial["settings"],
-                distributions=space,
-                value=trial["value"],
-                state=TrialState.FAIL if failed else TrialState.COMPLETE,
-            )
-        )
-    return study.ask(space).params
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """What every trial needs to know. There is no test part in it."""
-
-    split: Split
-    trials: Path
-    claims: Path
+def unfinished(
+    study: Study, split: Split, embeddings: Mapping[str, Embeddings], *, records: Path
+) -> list[str]:
+    """Return the cells whose search is not among the records yet. Arguments as `tune`."""
+    if study.tuning is None:
+        return []
+    searches = _plan(study, study.tuning, split, embeddings, records)
+    return [cell for cell, search in searches.items() if not search.path.exists()]
 
 
 @dataclass
@@ -264,51 +227,8 @@ def _run_round(tasks: Sequence["_Task"], run: Run, line: _Line) -> None:
         task.search.trials.append(made[task.place])
 
 
-def run_trial(
-    config: RunConfig, key: str, vectors: Embeddings | None, wait: bool, settings: _Settings
-) -> Trial | None:
-    """Make one trial or find it; None if another process is at it and ``wait`` is False."""
-    path = settings.trials / f"{key}.json"
-    settings.claims.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(settings.claims / f"{key}.lock", blocking=wait):
-            if not path.exists():
-                write_json(path, _train(config, vectors, settings.split))
-            return _read_trial(path)
-    except Timeout:
-        return None
-
-
-def _train(config: RunConfig, vectors: Embeddings | None, split: Split) -> Trial:
-    began = time.perf_counter()
-    about: Trial = {"value": None, "epochs": 0, "best_epoch": None}
-    try:
-        with one_thread():
-            model = build(config, split, vectors).to(device())
-            history = fit(model, split, config.train, seed=config.seed, progress=False)
-        values = [epoch.validation for epoch in history.epochs]
-        about |= {"value": round(max(values), 8), "epochs": len(values)}
-        about |= {"best_epoch": history.best_epoch, "hit_epoch_limit": history.hit_epoch_limit}
-    except ValueError as error:  # it diverged, or its settings do not go together
-        if isinstance(error, DataError):
-            raise
-        about["error"] = str(error)
-    return {**about, "seconds": round(time.perf_counter() - began, 2)}
-
-
 def _key(config: RunConfig, checksum: str, vectors: Embeddings | None) -> str:
     return fingerprint(config, split=checksum, vectors=vectors.key if vectors else None)
-
-
-def _read_trial(path: Path) -> Trial:
-    try:
-        trial = json.loads(path.read_text(encoding="utf-8"))
-        if {"value", "epochs", "best_epoch", "seconds"} <= trial.keys():
-            return trial
-        reason: object = f"it has {sorted(trial)}"
-    except (ValueError, AttributeError) as error:
-        reason = error
-    raise DataError(f"{path}: a trial of a search is needed ({reason}): remove it")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -348,31 +268,3 @@ def _summary(path: Path, trials: Sequence[Trial], best: Trial) -> dict[str, Any]
         "settings": best["settings"],
         "validation": best["value"],
     }
-
-
-def _in_optuna(distribution: Distribution) -> Any:
-    from optuna.distributions import (
-        CategoricalDistribution,
-        FloatDistribution,
-        IntDistribution,
-    )
-
-    if isinstance(distribution, Choice):
-        return CategoricalDistribution(distribution.values)
-    if isinstance(distribution, Integer):
-        return IntDistribution(distribution.low, distribution.high)
-    log = isinstance(distribution, LogUniform)
-    return FloatDistribution(distribution.low, distribution.high, log=log)
-
-
-@contextmanager
-def _quiet_optuna() -> Iterator[None]:
-    """Keep Optuna from announcing each study that `propose` makes to ask one question."""
-    from optuna import logging
-
-    level = logging.get_verbosity()
-    logging.set_verbosity(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)

@@ -13,12 +13,13 @@ import pytest
 
 from tcf.data.split import Split, Targets
 from tcf.errors import DataError
-from tcf.study import tuning as tuning_module
+from tcf.study import trials as trials_module
 from tcf.study.config import Study
+from tcf.study.proposals import propose
 from tcf.study.records import read_records
 from tcf.study.runner import Outcome, load_split, run_study
 from tcf.study.space import Choice, LogUniform, Tuning, Uniform
-from tcf.study.tuning import propose, tune
+from tcf.study.tuning import tune
 from tests import tiny_study, worlds
 
 REPOSITORY = Path(__file__).parents[3]
@@ -130,7 +131,7 @@ def test_popularity_is_not_tuned(made: Path):
 
 
 def test_a_second_call_finds_everything_without_its_cache(made: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(tuning_module, "fit", lambda *_a, **_k: pytest.fail("nothing to train"))
+    monkeypatch.setattr(trials_module, "fit", lambda *_a, **_k: pytest.fail("nothing to train"))
     lines: list[str] = []
     outcome = run_study(
         study(), records=made / "records", cache=tmp_path, num_workers=1, say=lines.append
@@ -147,8 +148,8 @@ def test_worker_processes_make_the_same_trials(made: Path, tmp_path: Path):
 def test_a_longer_search_begins_with_the_shorter_one(made: Path, tmp_path: Path, monkeypatch):
     split = load_split(study(), None)[0]
     short = tuned(study(arms=ID), split, tmp_path)
-    fit, fitted = tuning_module.fit, []
-    monkeypatch.setattr(tuning_module, "fit", lambda *a, **k: (fitted.append(1), fit(*a, **k))[1])
+    fit, fitted = trials_module.fit, []
+    monkeypatch.setattr(trials_module, "fit", lambda *a, **k: (fitted.append(1), fit(*a, **k))[1])
     longer = SEARCH.model_copy(update={"num_trials": 7})
     tuned(study(longer, arms=ID), split, tmp_path)
     assert len(fitted) == 2 * 2  # two more under each backbone
@@ -218,13 +219,13 @@ class TestTheTestPart:
             np.testing.assert_array_equal(*known)
 
     def test_no_trial_asks_for_it(self, tmp_path: Path, monkeypatch):
-        fit, seen = tuning_module.fit, []
+        fit, seen = trials_module.fit, []
 
         def watched(model, split, config, **settings):
             seen.append((split.test, settings["seed"]))
             return fit(model, split, config, **settings)
 
-        monkeypatch.setattr(tuning_module, "fit", watched)
+        monkeypatch.setattr(trials_module, "fit", watched)
         tuned(study(arms=ID), load_split(study(), None)[0], tmp_path)
         assert seen == [(None, SEARCH.trial_seed)] * (2 * SEARCH.num_trials)
 
@@ -278,7 +279,7 @@ class TestTrialsThatFail:
         def broken(*_arguments, **_settings):
             raise KeyError("a bug")
 
-        monkeypatch.setattr(tuning_module, "fit", broken)
+        monkeypatch.setattr(trials_module, "fit", broken)
         with pytest.raises(RuntimeError, match="a trial of blocks/SASRec/ID failed: 'a bug'"):
             tuned(study(arms=ID), load_split(study(), None)[0], tmp_path)
         assert not list((tmp_path / "cache" / "trials").glob("*.json"))
