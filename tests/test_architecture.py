@@ -23,11 +23,12 @@ ORDER = [
     ("plot_names",),
     ("plot",),
     ("report",),
+    ("export",),
     ("cli",),
     ("__main__",),
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
-ROOMS = ["data", "encode", "evaluate", "model", "study", "train"]
+ROOMS = ["cli", "data", "encode", "evaluate", "export", "model", "study", "train"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -109,7 +110,10 @@ def test_the_package_exports_encode_items_and_its_version():
         "tcf.plot",
         "tcf.study",
         "tcf.study.records",
+        "tcf.study.summary",
+        "tcf.export",
         "tcf.cli",
+        "tcf.cli.main",
     ],
 )
 def test_loads_no_torch(module: str):

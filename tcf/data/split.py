@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 
@@ -38,13 +39,22 @@ class Targets:
     @cached_property
     def target_in_history(self) -> np.ndarray:
         """``(n,)`` bool: the target is also among the user's known items."""
-        lengths = self.ends - self.starts
-        task = np.repeat(np.arange(len(self)), lengths)
-        first = np.concatenate(([0], np.cumsum(lengths)[:-1])) if len(self) else lengths
-        known = self.rows[np.arange(lengths.sum()) + np.repeat(self.starts - first, lengths)]
+        task = np.repeat(np.arange(len(self)), self.ends - self.starts)
         found = np.zeros(len(self), bool)
-        found[task[known == self.targets[task]]] = True
+        found[task[self._known() == self.targets[task]]] = True
         return found
+
+    def alone(self) -> "Targets":
+        """Return the same tasks over rows of their own: what no task knows is not in them."""
+        ends = np.cumsum(self.ends - self.starts)
+        starts = ends - (self.ends - self.starts)
+        return Targets(self.users, self.targets, self._known(), starts, ends)
+
+    def _known(self) -> np.ndarray:
+        """Return the known rows of every task, task after task."""
+        lengths = self.ends - self.starts
+        first = np.concatenate(([0], np.cumsum(lengths)[:-1])) if len(self) else lengths
+        return self.rows[np.arange(lengths.sum()) + np.repeat(self.starts - first, lengths)]
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,14 @@ class Split:
     def num_users(self) -> int:
         """Number of users."""
         return self.train.num_users
+
+    def without_test(self) -> "Split":
+        """Return what a search for settings may see: its test part is None, and no row of it left.
+
+        Whoever asks it for a test target fails at once.
+        """
+        nothing = cast(Targets, None)
+        return Split(self.catalog, self.train, self.validation.alone(), test=nothing)
 
     @cached_property
     def checksum(self) -> str:

@@ -1,5 +1,7 @@
 """From a run's config to its untrained recommender, or to what needs no training."""
 
+import torch
+
 from tcf.data.split import Split
 from tcf.encode.embeddings import Embeddings
 from tcf.model.backbones import BACKBONES
@@ -9,6 +11,11 @@ from tcf.model.recommender import Recommender
 from tcf.model.towers import FrozenTextTower, IdTower
 from tcf.model.transitions import Transitions
 from tcf.study.config import RunConfig
+
+
+def device() -> torch.device:
+    """Return where a study trains: on the GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def build(config: RunConfig, split: Split, embeddings: Embeddings | None) -> Recommender:

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from tcf._util import hash_json
 from tcf.data.catalog import Catalog, Interactions
 from tcf.encode.transform import Transform
+from tcf.study.space import Tuning
 from tcf.train.config import Config, Count, Positive, TrainConfig
 
 NUMBERS = 1
@@ -170,14 +171,32 @@ AnyBackbone = (
 Backbone = Annotated[AnyBackbone, Field(discriminator="name")]
 
 
+class Preset(Config):
+    """A backbone and how it is trained: what `grid` takes for each backbone.
+
+    Attributes:
+        backbone: Its settings.
+        train: Likewise.
+        dim: Width D.
+        scores, temperature, learn_temperature: As in `tcf.model.Recommender`.
+    """
+
+    backbone: Backbone
+    train: TrainConfig = TrainConfig()
+    dim: Count = 64
+    scores: Literal["dot", "cosine"] = "dot"
+    temperature: Positive = 1.0
+    learn_temperature: bool = False
+
+
 class RunConfig(Config):
     """One run: a data set, an arm, a backbone, a way of training and a seed.
 
     An arm that is not trained has no backbone and one seed, 0. Scores and temperature are as in
-    `tcf.model.Recommender`.
+    `tcf.model.Recommender`. ``tuning`` is the search that found the settings, where one did.
     """
 
-    added: ClassVar[tuple[str, ...]] = ("scores", "temperature", "learn_temperature")
+    added: ClassVar[tuple[str, ...]] = ("scores", "temperature", "learn_temperature", "tuning")
 
     dataset: str
     arm: Arm
@@ -189,6 +208,13 @@ class RunConfig(Config):
     scores: Literal["dot", "cosine"] = "dot"
     temperature: Positive = 1.0
     learn_temperature: bool = False
+    tuning: Tuning | None = None
+
+    @property
+    def cell(self) -> str:
+        """Name for people of what the runs of all seeds share: data set, backbone, arm."""
+        backbone = f"/{self.backbone.name}" if self.backbone else ""
+        return f"{self.dataset}{backbone}/{self.arm.name}"
 
     @model_validator(mode="after")
     def _training_needs_a_backbone(self) -> "RunConfig":
@@ -203,8 +229,7 @@ class RunConfig(Config):
     @property
     def name(self) -> str:
         """Name for people: data set, backbone, arm, seed."""
-        backbone = f"/{self.backbone.name}" if self.backbone else ""
-        return f"{self.dataset}{backbone}/{self.arm.name}/seed {self.seed}"
+        return f"{self.cell}/seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -220,6 +245,9 @@ class Study:
         min_interactions: Users with fewer are left out.
         last: Latest interactions kept of each user.
         metrics: Computed for each run.
+        tuning: A search that every arm with training goes through before its runs; its best
+            settings take the place of those in ``runs``.
+        searches: What the search of each cell gave, for the records; `tcf.study.tune` fills it.
     """
 
     name: str
@@ -229,6 +257,8 @@ class Study:
     min_interactions: int = 5
     last: int | None = 23
     metrics: tuple[str, ...] = ("hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr@10")
+    tuning: Tuning | None = None
+    searches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
 
 _PROJECTOR = ProjectorConfig()
@@ -238,9 +268,9 @@ def grid(
     *,
     dataset: str,
     arms: Sequence[Arm],
-    backbones: Sequence[tuple[AnyBackbone, TrainConfig]],
+    backbones: Sequence[Preset | tuple[AnyBackbone, TrainConfig]],
     seeds: Sequence[int] = (0, 1, 2),
-    dim: int = 64,
+    dim: int | None = None,
     projector: ProjectorConfig = _PROJECTOR,
 ) -> tuple[RunConfig, ...]:
     """Return every arm under every backbone with every seed; what is not trained once.
@@ -248,9 +278,10 @@ def grid(
     Args:
         dataset: Display name of the data set.
         arms: What is compared.
-        backbones: Each with the training it gets; all arms get the same.
+        backbones: Each with the training it gets; all arms get the same. A `Preset`, such as
+            ``paper("SASRec")``, or the settings of the two.
         seeds: One run each.
-        dim: Width D of every arm.
+        dim: Width D of every arm; None: the preset's.
         projector: Of the text arms.
 
     Raises:
@@ -260,17 +291,24 @@ def grid(
     if len(set(names)) != len(names):
         raise ValueError(f"arms need different names; got {names}")
     trained = [arm for arm in arms if arm.is_trained]
+    presets = [
+        one if isinstance(one, Preset) else Preset(backbone=one[0], train=one[1])
+        for one in backbones
+    ]
     runs = [
         RunConfig(
             dataset=dataset,
             arm=arm,
-            backbone=backbone,
-            dim=dim,
+            backbone=preset.backbone,
+            dim=dim or preset.dim,
             projector=projector,
-            train=train,
+            train=preset.train,
             seed=seed,
+            scores=preset.scores,
+            temperature=preset.temperature,
+            learn_temperature=preset.learn_temperature,
         )
-        for (backbone, train), seed, arm in itertools.product(backbones, seeds, trained)
+        for preset, seed, arm in itertools.product(presets, seeds, trained)
     ]
     runs += [
         RunConfig(dataset=dataset, arm=arm, backbone=None) for arm in arms if not arm.is_trained

@@ -5,7 +5,11 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
+
+Run = Callable[[Callable[..., Any], Iterable[tuple]], Iterator[tuple[tuple, Any]]]
 
 
 def run_all(
@@ -23,20 +27,54 @@ def run_all(
         The task with its result, or with the exception that it raised: one failure does not stop
         the others.
     """
+    with workers(shared=shared, num_workers=num_workers) as run:
+        yield from run(function, tasks)
+
+
+@contextmanager
+def workers(*, shared: tuple, num_workers: int) -> Iterator[Run]:
+    """Give what does as `run_all` and keeps its workers from one call to the next."""
     if num_workers == 1:
-        for task in tasks:
-            yield task, _outcome(function, *task, *shared)
+        yield lambda function, tasks: ((task, _outcome(function, *task, *shared)) for task in tasks)
         return
     context = multiprocessing.get_context("spawn")  # a forked torch can hang
     with concurrent.futures.ProcessPoolExecutor(
         num_workers, mp_context=context, initializer=_start_worker, initargs=(shared,)
     ) as pool:
-        pending = {pool.submit(_in_worker, function, *task): task for task in tasks}
         try:
-            for future in concurrent.futures.as_completed(pending):
-                yield pending[future], future.result()
+            yield partial(_run_in, pool)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _run_in(
+    pool: concurrent.futures.Executor, function: Callable[..., Any], tasks: Iterable[tuple]
+) -> Iterator[tuple[tuple, Any]]:
+    pending = {pool.submit(_in_worker, function, *task): task for task in tasks}
+    for future in concurrent.futures.as_completed(pending):
+        yield pending[future], future.result()
+
+
+def worker_count(num_workers: int | None, *, num_tasks: int) -> int:
+    """Return how many workers to start: as many as asked for, or one a core; one on a GPU."""
+    import torch
+
+    if num_workers is None:
+        num_workers = 1 if torch.cuda.is_available() else os.cpu_count() or 1
+    return max(1, min(num_workers, num_tasks))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: the bytes do not depend on how many run side by side."""
+    import torch
+
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)
 
 
 _shared: tuple = ()

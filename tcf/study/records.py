@@ -26,8 +26,12 @@ MAX_RECORD_BYTES = 20_000
 
 def record_path(folder: Path, config: "RunConfig", *, fingerprint: str) -> Path:
     """Where a run's record lies; its ledger lies beside it as ``.parquet``."""
-    slug = re.sub(r"[^a-z0-9]+", "-", config.name.lower()).strip("-")
-    return folder / f"{slug}-{fingerprint[:12]}.json"
+    return folder / f"{_slug(config.name)}-{fingerprint[:12]}.json"
+
+
+def search_path(folder: Path, config: "RunConfig", *, fingerprint: str) -> Path:
+    """Where the search for the settings of a cell's runs lies: in ``tuning/`` of the records."""
+    return folder / "tuning" / f"{_slug(config.cell)}-{fingerprint[:12]}.json"
 
 
 def split_path(folder: Path, checksum: str) -> Path:
@@ -152,6 +156,10 @@ def read_table(folder: str | PathLike[str]) -> pl.DataFrame:
                 }
             )
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _read_record(path: Path) -> dict[str, Any]:

@@ -20,9 +20,9 @@ from tcf.encode.items import encode_catalog
 from tcf.encode.location import cache_folder
 from tcf.encode.transform import apply_transforms
 from tcf.evaluate.ranking import rank_targets
-from tcf.study.build import build, untrained
+from tcf.study.build import build, device, untrained
 from tcf.study.config import NUMBERS, RunConfig, Study, fingerprint
-from tcf.study.executors import run_all
+from tcf.study.executors import one_thread, run_all, worker_count
 from tcf.study.provenance import peak_bytes, provenance, training_flops
 from tcf.study.records import (
     SCHEMA,
@@ -33,6 +33,8 @@ from tcf.study.records import (
     write_record,
     write_split_ledger,
 )
+from tcf.study.tuning import tune
+from tcf.study.weights import save_weights
 from tcf.train import History, fit
 
 
@@ -55,8 +57,10 @@ class _Settings:
     claims: Path
     checkpoints: Path
     checkpoint_every_seconds: float
+    models: Path | None
     data: Mapping[str, Any]
     provenance: Mapping[str, Any]
+    searches: Mapping[str, Any]
 
 
 def run_study(
@@ -67,6 +71,7 @@ def run_study(
     cache: str | os.PathLike[str] = "auto",
     num_workers: int | None = None,
     checkpoint_every_seconds: float = 60,
+    keep_models: bool = True,
     say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
 ) -> Outcome:
     """Run what is not finished yet; each run leaves a record and a rank ledger in ``records``.
@@ -83,6 +88,8 @@ def run_study(
         cache: As in `encode_items`; also holds what ``study.encoders`` makes.
         num_workers: Worker processes; default one a core.
         checkpoint_every_seconds: As in `fit`; a training that is killed loses so much at the most.
+        keep_models: Keep the trained weights of each run in ``models/`` of the cache, from which
+            `tcf.export` takes vectors.
         say: Takes a line of progress.
 
     Raises:
@@ -95,6 +102,16 @@ def run_study(
     split, report = load_split(study, data)
     say(f"{study.name}: {report}")
     embeddings = encode_arms(study, split, cache=folder)
+    if study.tuning is not None:
+        study = tune(
+            study,
+            split,
+            embeddings,
+            records=records,
+            cache=folder,
+            num_workers=num_workers,
+            say=say,
+        )
     finished, todo = [], []
     for config in study.runs:
         vectors = embeddings.get(config.arm.name)
@@ -113,17 +130,15 @@ def run_study(
         claims=folder / "claims",
         checkpoints=folder / "checkpoints",
         checkpoint_every_seconds=checkpoint_every_seconds,
+        models=folder / "models" if keep_models else None,
         data={"checksum": split.checksum, **report.as_dict()},
         provenance=provenance(),
+        searches=study.searches,
     )
-    if num_workers is None:
-        num_workers = 1 if torch.cuda.is_available() else os.cpu_count() or 1
-    num_workers = max(1, min(num_workers, len(todo)))
+    workers = worker_count(num_workers, num_tasks=len(todo))
     made, failures = 0, []
     began = time.monotonic()
-    for (config, _, _), result in run_all(
-        run_one, todo, shared=(settings,), num_workers=num_workers
-    ):
+    for (config, _, _), result in run_all(run_one, todo, shared=(settings,), num_workers=workers):
         if isinstance(result, Exception):
             failures.append((config, result))
             say(f"{config.name}: failed: {result}")
@@ -187,16 +202,14 @@ def run_one(
 def _run_claimed(
     config: RunConfig, key: str, embeddings: Embeddings | None, settings: _Settings, path: Path
 ) -> str:
-    split, num_threads = settings.split, torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        history, parameters, flops, device = None, {}, 0, torch.device("cpu")
+    split = settings.split
+    with one_thread():
+        history, parameters, flops, where = None, {}, 0, torch.device("cpu")
         if config.backbone is None:
             model = untrained(config, split, embeddings)
         else:
-            model = build(config, split, embeddings)
-            device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-            model.to(device)
+            where = device()
+            model = build(config, split, embeddings).to(where)
             parameters = model.num_parameters()
             history = fit(
                 model,
@@ -208,13 +221,14 @@ def _run_claimed(
                 checkpoint_every_seconds=settings.checkpoint_every_seconds,
             )
             flops = training_flops(model, split, config.train) * len(history.epochs)
+            if settings.models is not None:
+                save_weights(model, settings.models, fingerprint=key)
         began = time.perf_counter()
         ledger = rank_targets(model, split.test)
         test_seconds = time.perf_counter() - began
-    finally:
-        torch.set_num_threads(num_threads)
     train_seconds = _seconds(history)
     metrics = summarize(ledger, settings.metrics)
+    search = settings.searches.get(config.cell) if config.tuning else None
     write_ledger(path.with_suffix(".parquet"), ledger)
     write_record(
         path,
@@ -227,7 +241,7 @@ def _run_claimed(
             "vectors": _vectors(embeddings),
             "parameters": parameters,
             "compute": {
-                "device": device.type,
+                "device": where.type,
                 "num_threads": 1,
                 "train_flops": flops,
                 "train_seconds": round(train_seconds, 2),
@@ -238,6 +252,7 @@ def _run_claimed(
             "metrics": metrics,
             "target_in_history": int(split.test.target_in_history.sum()),
             "provenance": {**settings.provenance, "seed": config.seed},
+            **({"tuning": search} if search else {}),
         },
     )
     first = settings.metrics[0]

@@ -14,6 +14,7 @@ from tcf._util import write_json
 from tcf.encode.embeddings import Embeddings
 from tcf.study.config import fingerprint
 from tcf.study.runner import load_split
+from tcf.study.summary import summary
 from tests import tiny_study
 
 STUDY = str(Path(__file__).parents[1] / "tiny_study.py")
@@ -95,7 +96,7 @@ def test_summary_is_mean_and_deviation_over_seeds():
         for seed, value in enumerate([0.1, 0.2, 0.3])
     ]
     alone = {**rows[0], "arm": "popularity", "value": 0.05}
-    frame = cli.summary(pl.DataFrame([*rows, alone]), ["hr@10"])
+    frame = summary(pl.DataFrame([*rows, alone]), ["hr@10"])
     assert frame.columns[-3:] == ["seeds", "at epoch limit", "hr@10"]
     assert frame.select("seeds", "at epoch limit", "hr@10").rows() == [
         (3, "yes", "0.2 ± 0.1"),

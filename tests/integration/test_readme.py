@@ -42,7 +42,7 @@ def test_its_make_targets_are_there(target):
 
 
 def test_its_commands_are_those_of_the_command_line():
-    listed = re.search(r"cli\.py +tcf ([\w |]+)", README)
+    listed = re.search(r"cli(?:\.py|/) +tcf ([\w |]+)", README)
     assert listed is not None
     assert set(listed[1].split(" | ")) == {
         command.name or command.callback.__name__ for command in app.registered_commands

@@ -1,0 +1,7 @@
+"""The command line. Loads nothing heavy before it must."""
+
+from tcf._util import lazy_exports
+
+_HOMES = {"app": "main", "load_study": "shared"}
+__all__ = ["app", "load_study"]
+__getattr__ = lazy_exports(__name__, _HOMES)

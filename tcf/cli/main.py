@@ -1,0 +1,20 @@
+"""The commands, put together. Loads nothing heavy before it must."""
+
+import typer
+
+from tcf.cli.encoders import doctor, encode, plan
+from tcf.cli.store import store
+from tcf.cli.studies import export, plot, run, table
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="tcf",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="How far can text carry a recommender as language models grow?",
+)
+for command in (encode, plan, doctor, run, table, plot, export):
+    app.command()(command)
+app.add_typer(store, name="store")

@@ -1,0 +1,151 @@
+"""`tcf run | table | plot | export`: what takes a study or its records."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tcf.cli.options import (
+    CacheOption,
+    DataOption,
+    RecordsArgument,
+    RecordsOption,
+    StudyArgument,
+)
+from tcf.cli.shared import load_study, one_line_errors, print_rows
+
+__all__ = ["export", "plot", "run", "table"]
+
+
+def run(
+    study: StudyArgument,
+    data: DataOption = None,
+    records: RecordsOption = None,
+    cache: CacheOption = "auto",
+    workers: Annotated[
+        int | None, typer.Option(help="Worker processes; default one a core.")
+    ] = None,
+    keep_models: Annotated[
+        bool, typer.Option(help="Keep each run's weights in the cache, for `tcf export`.")
+    ] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs; make none.")] = False,
+) -> None:
+    """Run a study: finished runs are skipped, the rest leave a record and a rank ledger each.
+
+    A study that names a search makes its trials first, the same number for every arm.
+    """
+    with one_line_errors():
+        planned = load_study(study)
+        if dry_run:
+            for config in planned.runs:
+                typer.echo(config.name)
+            search = planned.tuning
+            trials = f", settings from {search.num_trials} trials an arm" if search else ""
+            typer.echo(f"{planned.name}: {len(planned.runs)} runs{trials}")
+            return
+        from tcf.study.runner import run_study
+
+        folder = records or study.parent / "records"
+        outcome = run_study(
+            planned,
+            records=folder,
+            data=data,
+            cache=cache,
+            num_workers=workers,
+            keep_models=keep_models,
+        )
+        typer.echo(
+            f"{planned.name}: {outcome.num_found} runs found, {outcome.num_made} made, "
+            f"{outcome.num_elsewhere} left to another process; records in {folder}"
+        )
+        if any(folder.glob("*.json")):  # none yet if another process has all the runs
+            _print_table(folder, planned.metrics[:2])
+
+
+def table(
+    records: RecordsArgument,
+    metric: Annotated[list[str] | None, typer.Option(help="Such as hr@10; repeatable.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write every row to this CSV.")] = None,
+) -> None:
+    """Print mean and spread over seeds of each data set, backbone and arm."""
+    with one_line_errors():
+        if out is not None:
+            from tcf._util import atomic_write
+            from tcf.study.records import read_table
+
+            with atomic_write(out) as temporary:
+                read_table(records).write_csv(temporary)
+        _print_table(records, metric or ["hr@10", "ndcg@10"])
+
+
+def plot(
+    records: RecordsArgument,
+    out: Annotated[Path, typer.Option(help="Stem of the files to write: OUT.svg and OUT.csv.")],
+    metric: Annotated[str, typer.Option(help="Such as hr@10.")] = "hr@10",
+    title: Annotated[str | None, typer.Option(help="Above the panels.")] = None,
+    without_embeddings: Annotated[
+        bool, typer.Option("--without-embeddings", help="Count parameters without embeddings.")
+    ] = False,
+) -> None:
+    """Draw metric against encoder parameters, beside the ID baseline and popularity."""
+    with one_line_errors():
+        import polars as pl
+
+        from tcf.plot import scaling_plot
+        from tcf.study.records import read_table
+
+        frame, counted = read_table(records), "encoder parameters used, embeddings included"
+        if without_embeddings:
+            counted = "encoder parameters used, embeddings left out"
+            frame = frame.with_columns(parameters=pl.col("parameters_without_embeddings"))
+        drawing = scaling_plot(frame, metric=metric, title=title, x_label=counted)
+        for path in drawing.save(out):
+            typer.echo(path)
+
+
+def export(
+    study: StudyArgument,
+    name: Annotated[str, typer.Option("--run", help="As `tcf run STUDY --dry-run` lists it.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="npy, safetensors or parquet; repeatable. Default npy."),
+    ] = None,
+    index: Annotated[
+        str | None, typer.Option(help="Also a FAISS index: flat, hnsw or ivf (extra `faiss`).")
+    ] = None,
+    train: Annotated[
+        bool, typer.Option("--train", help="Train it again where its weights are not kept.")
+    ] = False,
+    data: DataOption = None,
+    records: RecordsOption = None,
+    cache: CacheOption = "auto",
+) -> None:
+    """Write the item and user vectors of a finished run, and an index over its items."""
+    with one_line_errors():
+        from tcf._util import lookup
+        from tcf.export import FORMATS, INDEXES, rebuild, vectors_of, write_index, write_vectors
+
+        for ending in (formats := formats or ["npy"]):
+            lookup(FORMATS, ending, "format")  # before any work
+        if index is not None:
+            lookup(INDEXES, index, "index")
+        folder = records or study.parent / "records"
+        made = rebuild(load_study(study), name, records=folder, data=data, cache=cache, train=train)
+        about = {"fingerprint": made.fingerprint, "split": made.split.checksum}
+        vectors = vectors_of(made.model, made.split, name=name, about=about)
+        for ending in formats:
+            for path in write_vectors(vectors, out, ending=ending):
+                typer.echo(path)
+        if index is not None:
+            found = write_index(vectors, out / "items.faiss", kind=index)["recall"]
+            typer.echo(f"{out / 'items.faiss'}: recall@{found['k']} {found['value']:.4f}")
+
+
+def _print_table(folder: Path, metrics: list[str] | tuple[str, ...]) -> None:
+    from tcf.study.records import read_table
+    from tcf.study.summary import summary
+
+    frame = summary(read_table(folder), metrics)
+    title = f"mean over seeds ± standard deviation: {folder}"
+    print_rows(frame.columns, frame.iter_rows(), title=title)

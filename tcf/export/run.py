@@ -1,0 +1,90 @@
+"""A run's recommender, made again from its config and the weights that were kept."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tcf._util import lookup
+from tcf.data.split import Split
+from tcf.encode.location import cache_folder
+from tcf.errors import DataError
+from tcf.model.recommender import Recommender
+from tcf.study.build import build
+from tcf.study.config import RunConfig, Study, fingerprint
+from tcf.study.executors import one_thread
+from tcf.study.runner import encode_arms, load_split
+from tcf.study.tuning import tune, unfinished
+from tcf.study.weights import load_weights, save_weights
+from tcf.train import fit
+
+__all__ = ["Trained", "rebuild"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained recommender and where it comes from."""
+
+    model: Recommender
+    split: Split
+    config: RunConfig
+    fingerprint: str
+
+
+def rebuild(
+    study: Study,
+    name: str,
+    *,
+    records: Path,
+    data: Path | None = None,
+    cache: str | os.PathLike[str] = "auto",
+    train: bool = False,
+    say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
+) -> Trained:
+    """Return the trained recommender of one of a study's runs.
+
+    Args:
+        study: As it was run.
+        name: Of the run, as ``tcf run STUDY --dry-run`` lists them.
+        records: Folder of the study's records, where the searches of a tuned study lie.
+        data: Handed to ``study.load``.
+        cache: As in `run_study`, which keeps the weights there.
+        train: Train it again where its weights are not kept.
+        say: Takes a line of progress.
+
+    Raises:
+        ValueError: If the study has no such run, or the run has no model.
+        DataError: If its weights are not kept and ``train`` is False, or its search is unfinished.
+        CacheError: If they are damaged.
+    """
+    folder = cache_folder(cache)
+    if folder is None:
+        raise ValueError("weights are kept in the cache: it must be 'auto' or a folder; got None")
+    config = lookup({run.name: run for run in study.runs}, name, "run")
+    if config.backbone is None:
+        raise ValueError(f"{name} has no model, and so no vectors: name a run with a backbone")
+    study = replace(study, runs=(config,))
+    split, _ = load_split(study, data)
+    embeddings = encode_arms(study, split, cache=folder)
+    if study.tuning is not None:
+        if unfinished(study, split, embeddings, records=records):
+            raise DataError(
+                f"{records}: the search for the settings of {config.cell} is not finished there: "
+                "`tcf run` the study first, or name its folder with --records"
+            )
+        study = tune(study, split, embeddings, records=records, cache=folder, say=say)
+        (config,) = study.runs
+    vectors = embeddings.get(config.arm.name)
+    key = fingerprint(config, split=split.checksum, vectors=vectors.key if vectors else None)
+    model = build(config, split, vectors)
+    if not load_weights(model, folder / "models", fingerprint=key):
+        if not train:
+            raise DataError(
+                f"{folder / 'models'}: the weights of {name} ({key[:12]}) are not kept there: name "
+                "the cache that the study ran with, or train it again (--train)"
+            )
+        with one_thread():
+            fit(model, split, config.train, seed=config.seed)
+        save_weights(model, folder / "models", fingerprint=key)
+    return Trained(model, split, config, key)
