@@ -3,6 +3,8 @@
 `make test` runs a choice of cells that holds every pair; `make contract` runs all of them.
 """
 
+import time
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 
@@ -36,7 +38,8 @@ def trained(cell: Cell) -> tuple[Recommender, list[tuple[float, float]]]:
 
 
 @pytest.mark.parametrize("cell", PARAMETERS)
-def test_a_cell_keeps_the_contract(cell: Cell, tmp_path: Path):
+def test_a_cell_keeps_the_contract(cell: Cell, tmp_path: Path, record_property: Callable):
+    began = time.process_time()
     model, history = trained(cell)
     beats_popularity(model)
     repeats_itself(cell, model, history)
@@ -44,6 +47,7 @@ def test_a_cell_keeps_the_contract(cell: Cell, tmp_path: Path):
     with torch.no_grad():
         ignores_padding(model.double())
         ignores_the_future(model)
+    record_property("cpu_seconds", time.process_time() - began)  # for benchmarks/contract.py
 
 
 def beats_popularity(model: Recommender) -> None:
