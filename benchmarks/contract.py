@@ -39,7 +39,7 @@ def main() -> int:
     workers = str(os.cpu_count() or 1)
     status = pytest.main([str(TESTS), "-m", "", "-n", workers], plugins=[outcomes])
     seconds = outcomes.seconds  # of the cells that kept the contract
-    if len(seconds) + len(outcomes.failed) < len(cells.CELLS):
+    if not seconds or len(seconds) + len(outcomes.failed) < len(cells.CELLS):
         print(f"{len(cells.CELLS)} cells were to run; {len(seconds)} did", file=sys.stderr)
         return int(status) or 1
     slowest = max(seconds, key=seconds.__getitem__)
