@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from torch import Tensor
+
 from tcf.model.transformer import Transformer
 
 
@@ -41,3 +43,7 @@ class SASRec(Transformer):
             dropout=dropout,
             norm=norm,
         )
+
+    def inputs(self, vectors: Tensor, columns: Tensor) -> Tensor:
+        """Return ``(n, D)``, the item vectors themselves."""
+        return vectors.index_select(0, columns)

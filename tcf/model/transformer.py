@@ -1,6 +1,6 @@
 """Self-attention over histories, on real places only: what SASRec and BERT4Rec share."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import Literal
 
 import torch
@@ -13,7 +13,7 @@ from tcf.model.layers import Dropout, embedding, linear
 __all__ = ["Transformer"]
 
 
-class _Block(nn.Module):
+class _Block(nn.Module, ABC):
     """A transformer block that spends its matrix products on real places only.
 
     Attention projections have no bias; the feed-forward part is 4D wide.
@@ -139,9 +139,9 @@ class Transformer(Backbone):
             x.new_zeros(batch * length, self.dim).index_copy(0, places, x).view(batch, length, -1)
         )
 
+    @abstractmethod
     def inputs(self, vectors: Tensor, columns: Tensor) -> Tensor:
         """Return ``(n, D)``, what is read at places that hold these ``(n,)`` columns."""
-        return vectors.index_select(0, columns)
 
     def extra_repr(self) -> str:
         """Return what shapes of weights do not tell."""
