@@ -158,7 +158,7 @@ def gbce(users: Tensor, items: Tensor, candidates: Candidates, *, calibration: f
     Source: Petrov & Macdonald (gSASRec), RecSys 2023.
     """
     own, drawn, real = _scores(users, items, candidates)
-    share = drawn.shape[1] / max(candidates.num_items - 1, 1)
+    share = min(drawn.shape[1] / max(candidates.num_items - 1, 1), 1.0)
     beta = share * (calibration * (1 - 1 / share) + 1 / share)
     losses = beta * F.softplus(-own) + (F.softplus(drawn) * real).sum(1)
     return losses.mean() / (drawn.shape[1] + 1)

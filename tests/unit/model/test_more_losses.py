@@ -180,3 +180,9 @@ def test_scores_of_any_size_give_finite_losses_and_gradients(size: float):
 def candidates_in_float() -> Candidates:
     made = candidates()
     return Candidates(**{**vars(made), "log_popularity": made.log_popularity.float()})
+
+
+def test_gbce_with_more_draws_than_items_is_bce_a_score():
+    many = Candidates(**{**vars(candidates()), "num_items": 2})
+    bce = LOSSES["bce"].function(USERS, VECTORS, many)
+    assert float(gbce(USERS, VECTORS, many)) == pytest.approx(float(bce) / (K + 1), abs=1e-12)
