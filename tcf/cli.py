@@ -160,6 +160,9 @@ def run(
         int | None, typer.Option(help="Worker processes; default one a core.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs; make none.")] = False,
+    track: Annotated[
+        str | None, typer.Option(help="Also log every epoch: tensorboard, wandb or mlflow.")
+    ] = None,
 ) -> None:
     """Run a study: finished runs are skipped, the rest leave a record and a rank ledger each."""
     with _errors():
@@ -172,7 +175,9 @@ def run(
         from tcf.study.runner import run_study
 
         folder = records or study.parent / "records"
-        outcome = run_study(planned, records=folder, data=data, cache=cache, num_workers=workers)
+        outcome = run_study(
+            planned, records=folder, data=data, cache=cache, num_workers=workers, track=track
+        )
         typer.echo(
             f"{planned.name}: {outcome.num_found} runs found, {outcome.num_made} made, "
             f"{outcome.num_elsewhere} left to another process; records in {folder}"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -36,6 +36,9 @@ from tcf.study.records import (
 )
 from tcf.train import History, fit
 
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -56,6 +59,8 @@ class _Settings:
     claims: Path
     checkpoints: Path
     checkpoint_every_seconds: float
+    tracking: Path
+    track: str | None
     data: Mapping[str, Any]
     provenance: Mapping[str, Any]
 
@@ -68,6 +73,7 @@ def run_study(
     cache: str | os.PathLike[str] = "auto",
     num_workers: int | None = None,
     checkpoint_every_seconds: float = 60,
+    track: str | None = None,
     say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
 ) -> Outcome:
     """Run what is not finished yet; each run leaves a record and a rank ledger in ``records``.
@@ -84,6 +90,8 @@ def run_study(
         cache: As in `encode_items`; also holds what ``study.encoders`` makes.
         num_workers: Worker processes; default one a core.
         checkpoint_every_seconds: As in `fit`; a training that is killed loses so much at the most.
+        track: A tracker that accelerate knows, ``"tensorboard"`` say, hears of every epoch; its
+            files lie in the cache, under ``tracking``.
         say: Takes a line of progress.
 
     Raises:
@@ -114,6 +122,8 @@ def run_study(
         claims=folder / "claims",
         checkpoints=folder / "checkpoints",
         checkpoint_every_seconds=checkpoint_every_seconds,
+        tracking=folder / "tracking",
+        track=track,
         data={"checksum": split.checksum, **report.as_dict()},
         provenance=provenance(),
     )
@@ -198,6 +208,7 @@ def _run_claimed(
             device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
             model.to(device)
             parameters = model.num_parameters()
+            accelerator = _tracker(config, key, settings)
             history = fit(
                 model,
                 split,
@@ -206,7 +217,10 @@ def _run_claimed(
                 progress=False,
                 checkpoint=settings.checkpoints / key / "training.safetensors",
                 checkpoint_every_seconds=settings.checkpoint_every_seconds,
+                accelerator=accelerator,
             )
+            if accelerator is not None:
+                accelerator.end_training()
             flops = training_flops(model, split, config.train) * len(history.epochs)
         began = time.perf_counter()
         ledger = rank_targets(model, split.test)
@@ -242,6 +256,19 @@ def _run_claimed(
     )
     first = settings.metrics[0]
     return f"{first} {metrics[first]['mean']:.4f} in {train_seconds + test_seconds:.0f} s"
+
+
+def _tracker(config: RunConfig, key: str, settings: _Settings) -> "Accelerator | None":
+    """Return an accelerator whose tracker hears of one run, or None where none is wanted."""
+    if settings.track is None:
+        return None
+    from accelerate import Accelerator
+
+    settings.tracking.mkdir(parents=True, exist_ok=True)
+    tracker = Accelerator(log_with=settings.track, project_dir=settings.tracking)
+    slug = record_path(settings.tracking, config, fingerprint=key).stem
+    tracker.init_trackers(slug, config={"run": config.name, "fingerprint": key})
+    return tracker
 
 
 def _seconds(history: History | None) -> float:
