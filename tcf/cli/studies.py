@@ -28,6 +28,9 @@ def run(
     keep_models: Annotated[
         bool, typer.Option(help="Keep each run's weights in the cache, for `tcf export`.")
     ] = True,
+    track: Annotated[
+        str | None, typer.Option(help="Also log every epoch: tensorboard, wandb or mlflow.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs; make none.")] = False,
 ) -> None:
     """Run a study: finished runs are skipped, the rest leave a record and a rank ledger each.
@@ -53,6 +56,7 @@ def run(
             cache=cache,
             num_workers=workers,
             keep_models=keep_models,
+            track=track,
         )
         typer.echo(
             f"{planned.name}: {outcome.num_found} runs found, {outcome.num_made} made, "

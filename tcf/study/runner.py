@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -37,6 +37,9 @@ from tcf.study.tuning import tune
 from tcf.study.weights import save_weights
 from tcf.train import History, fit
 
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -58,6 +61,8 @@ class _Settings:
     checkpoints: Path
     checkpoint_every_seconds: float
     models: Path | None
+    tracking: Path
+    track: str | None
     data: Mapping[str, Any]
     provenance: Mapping[str, Any]
     searches: Mapping[str, Any]
@@ -72,6 +77,7 @@ def run_study(
     num_workers: int | None = None,
     checkpoint_every_seconds: float = 60,
     keep_models: bool = True,
+    track: str | None = None,
     say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
 ) -> Outcome:
     """Run what is not finished yet; each run leaves a record and a rank ledger in ``records``.
@@ -90,6 +96,8 @@ def run_study(
         checkpoint_every_seconds: As in `fit`; a training that is killed loses so much at the most.
         keep_models: Keep the trained weights of each run in ``models/`` of the cache, from which
             `tcf.export` takes vectors.
+        track: A tracker that accelerate knows, ``"tensorboard"`` say, hears of every epoch; its
+            files lie in the cache, under ``tracking``.
         say: Takes a line of progress.
 
     Raises:
@@ -131,6 +139,8 @@ def run_study(
         checkpoints=folder / "checkpoints",
         checkpoint_every_seconds=checkpoint_every_seconds,
         models=folder / "models" if keep_models else None,
+        tracking=folder / "tracking",
+        track=track,
         data={"checksum": split.checksum, **report.as_dict()},
         provenance=provenance(),
         searches=study.searches,
@@ -211,6 +221,7 @@ def _run_claimed(
             where = device()
             model = build(config, split, embeddings).to(where)
             parameters = model.num_parameters()
+            accelerator = _tracker(config, key, settings)
             history = fit(
                 model,
                 split,
@@ -219,7 +230,10 @@ def _run_claimed(
                 progress=False,
                 checkpoint=settings.checkpoints / key / "training.safetensors",
                 checkpoint_every_seconds=settings.checkpoint_every_seconds,
+                accelerator=accelerator,
             )
+            if accelerator is not None:
+                accelerator.end_training()
             flops = training_flops(model, split, config.train) * len(history.epochs)
             if settings.models is not None:
                 save_weights(model, settings.models, fingerprint=key)
@@ -257,6 +271,19 @@ def _run_claimed(
     )
     first = settings.metrics[0]
     return f"{first} {metrics[first]['mean']:.4f} in {train_seconds + test_seconds:.0f} s"
+
+
+def _tracker(config: RunConfig, key: str, settings: _Settings) -> "Accelerator | None":
+    """Return an accelerator whose tracker hears of one run, or None where none is wanted."""
+    if settings.track is None:
+        return None
+    from accelerate import Accelerator
+
+    settings.tracking.mkdir(parents=True, exist_ok=True)
+    tracker = Accelerator(log_with=settings.track, project_dir=settings.tracking)
+    slug = record_path(settings.tracking, config, fingerprint=key).stem
+    tracker.init_trackers(slug, config={"run": config.name, "fingerprint": key})
+    return tracker
 
 
 def _seconds(history: History | None) -> float:

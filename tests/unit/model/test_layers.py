@@ -1,5 +1,7 @@
 """Dropout with its own stream, layers of zeros, Xavier's normal."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -106,3 +108,24 @@ def test_the_projector_is_linear_gelu_dropout_linear_gelu():
         nn.Linear
     ]
     assert len(mlp(7, 4, num_layers=0, dropout=0.1)) == 0
+
+
+def test_dropout_goes_on_from_where_it_stood():
+    drop, again = Dropout(0.5), Dropout(0.5)
+    drop.reseed(7)
+    x = torch.ones(3, 5)
+    drop(x)
+    state = json.loads(json.dumps(drop.state()))
+    again.restore(state)
+    assert again.state() == state
+    for _ in range(3):
+        assert drop(x).equal(again(x))
+
+
+def test_the_state_of_a_dropout_that_has_not_drawn_on_its_device_yet_is_kept():
+    """An accelerator's generator is made at the first draw there."""
+    drop = Dropout(0.5)
+    drop.restore({**drop.state(), "torch": [1, 2, 3]})
+    assert drop.state()["torch"] == [1, 2, 3]
+    drop.reseed(7)
+    assert drop.state()["torch"] is None

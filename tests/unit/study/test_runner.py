@@ -198,6 +198,43 @@ def test_encoders_of_the_study_are_asked_once_and_their_paths_stay_out(tmp_path:
         assert str(tmp_path) not in json.dumps(record)
 
 
+def test_a_tracker_hears_of_every_run_and_changes_no_figure(made: Path, tmp_path: Path):
+    run_study(
+        study(),
+        records=tmp_path / "records",
+        cache=tmp_path / "cache",
+        num_workers=1,
+        track="tensorboard",
+        say=lambda _text: None,
+    )
+    assert figures(tmp_path) == figures(made)
+    trained = [p.stem for p in (tmp_path / "records").glob("*.json") if "popularity" not in p.stem]
+    tracked = [p.name for p in (tmp_path / "cache" / "tracking").iterdir()]
+    assert sorted(tracked) == sorted(trained)
+
+
+def test_a_training_that_was_left_is_gone_on_with_and_its_checkpoint_goes(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    fit, seen = runner.fit, []
+
+    def left(model, split, config, **settings):
+        history = fit(model, split, config, **{**settings, "checkpoint_every_seconds": 0})
+        seen.append(settings["checkpoint"])
+        if len(seen) == 1:
+            raise ValueError("left")
+        return history
+
+    monkeypatch.setattr(runner, "fit", left)
+    with pytest.raises(RuntimeError, match=r"^1 of 5 runs failed"):
+        run(study(), tmp_path)
+    assert [path.exists() for path in seen] == [True, False, False, False]
+    monkeypatch.setattr(runner, "fit", fit)
+    assert run(study(), tmp_path).num_made == 1
+    assert not seen[0].parent.exists()
+    assert figures(tmp_path) == figures(made)
+
+
 COMMAND = """
 from pathlib import Path
 from tcf.study.runner import run_study

@@ -97,10 +97,11 @@ def test_kills_change_no_bit(arm: str, name: str, kills: list[int], tmp_path: Pa
     ],
 )
 def test_kills_change_no_bit_whatever_the_settings(settings: dict, tmp_path: Path):
+    arm = "text" if settings.get("precision") == "fp16" else "ID"  # whose first steps are left out
     config = CONFIG.model_copy(update=settings)
-    undisturbed = train("ID", fused("in_batch_softmax", None), config)
+    undisturbed = train(arm, fused("in_batch_softmax", None), config)
     path = tmp_path / "training.safetensors"
-    assert_same(left_and_gone_on_with("ID", "in_batch_softmax", [2, 3], path, config), undisturbed)
+    assert_same(left_and_gone_on_with(arm, "in_batch_softmax", [2, 3], path, config), undisturbed)
 
 
 def test_a_training_that_has_ended_is_not_trained_again(tmp_path: Path):
