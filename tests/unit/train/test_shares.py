@@ -1,4 +1,4 @@
-"""Parts of batches, and what an accelerator must be; tests/integration/test_ranks.py runs two."""
+"""Parts of batches, and what an accelerator must be (test_training_ranks.py runs two ranks)."""
 
 from collections import Counter
 from collections.abc import Iterator
