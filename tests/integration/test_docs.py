@@ -13,7 +13,7 @@ from tests import tiny_models
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [
     "guide/encode.md",
-    "guide/train-ranks.md",
+    "guide/train.md",
     "howto/add-a-backbone.md",
     "howto/add-an-encoder.md",
     "howto/encode-with-a-model-larger-than-memory.md",
