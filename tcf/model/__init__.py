@@ -8,6 +8,7 @@ _HOMES = {
     "Candidates": "losses",
     "DSSM": "dssm",
     "FrozenTextTower": "towers",
+    "HybridTower": "hybrid",
     "IdTower": "towers",
     "LOSSES": "losses",
     "Loss": "losses",
@@ -15,6 +16,7 @@ _HOMES = {
     "Recommender": "recommender",
     "SASRec": "sasrec",
     "Tower": "towers",
+    "TunedTextTower": "tuned",
 }
 __all__ = [
     "BACKBONES",
@@ -23,11 +25,13 @@ __all__ = [
     "Backbone",
     "Candidates",
     "FrozenTextTower",
+    "HybridTower",
     "IdTower",
     "Loss",
     "Popularity",
     "Recommender",
     "SASRec",
     "Tower",
+    "TunedTextTower",
 ]
 __getattr__ = lazy_exports(__name__, _HOMES)

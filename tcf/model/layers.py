@@ -9,7 +9,15 @@ from torch import Tensor, nn
 Layer = TypeVar("Layer", bound=nn.Module)
 
 
-class Dropout(nn.Module):
+class Drawing(nn.Module):
+    """A part that draws in training, from a stream of its own that `tcf.train.fit` starts."""
+
+    def reseed(self, seed: int) -> None:
+        """Start the stream of draws anew."""
+        raise NotImplementedError
+
+
+class Dropout(Drawing):
     """Inverted dropout that draws from its own generator and leaves torch's alone.
 
     On a CPU the draws are 16-bit integers from NumPy: torch's own take most of a small model's

@@ -12,7 +12,7 @@ from tcf.data.batches import Batch
 from tcf.data.split import Split
 from tcf.evaluate.metrics import metric
 from tcf.evaluate.ranking import rank_targets
-from tcf.model.layers import Dropout
+from tcf.model.layers import Drawing
 from tcf.model.losses import Loss
 from tcf.model.recommender import Recommender
 from tcf.train.config import TrainConfig
@@ -83,7 +83,7 @@ def fit(
     optimizer = Optimizer(model, config, loss=loss, num_batches=size)
     epochs: list[EpochRecord] = []
     best, best_epoch, best_state = -1.0, 0, {}
-    layers = [module for module in model.modules() if isinstance(module, Dropout)]
+    layers = [module for module in model.modules() if isinstance(module, Drawing)]
     for layer, state in zip(layers, dropout.generate_state(len(layers)), strict=True):
         layer.reseed(int(state))
     with progress_line(
