@@ -290,7 +290,7 @@ def _narrowed(states: np.ndarray, dtype: np.dtype, *, layer: int) -> np.ndarray:
             f"the states of block {layer} must be finite; some are not: try dtype='float32'"
         )
     largest = float(np.abs(states).max())
-    if largest > np.finfo(dtype).max:
+    if largest > float(np.finfo(dtype).max):
         raise EncoderError(
             f"the states of block {layer} must fit into {dtype}, up to "
             f"{np.finfo(dtype).max:g}; the largest is {largest:g}: use states='float32'"

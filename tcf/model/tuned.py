@@ -126,7 +126,7 @@ class TunedTextTower(Tower):
             self.encoder.checkpoint_blocks()
         self.stream = EncoderStream()
         self.projector = mlp(
-            states.width, dim, num_layers=num_layers, dropout=dropout, activation=activation
+            self.encoder.width, dim, num_layers=num_layers, dropout=dropout, activation=activation
         )
 
     def forward(self, rows: Tensor) -> Tensor:
@@ -138,7 +138,7 @@ class TunedTextTower(Tower):
         where[padding:][order] = np.arange(len(order))
         if padding:
             where[0] = len(order)
-            pooled = torch.cat([pooled, pooled.new_zeros(1, self._states.width)])
+            pooled = torch.cat([pooled, pooled.new_zeros(1, self.encoder.width)])
         chosen = torch.from_numpy(where[place]).to(pooled.device)
         return self.projector(pooled.index_select(0, chosen))
 
@@ -168,7 +168,7 @@ class TunedTextTower(Tower):
             else:
                 vectors.append(run())
         if not parts:  # nothing but padding
-            nothing = torch.empty(0, self._states.width)
+            nothing = torch.empty(0, self.encoder.width)
             return nothing.to(self.encoder.device, self.encoder.dtype), np.empty(0, np.int64)
         return torch.cat(vectors), np.concatenate(parts)
 

@@ -31,6 +31,7 @@ class TopBlocks(nn.Module):
         model: What Transformers calls the model, or the half of it that reads text.
         prefix: Name of ``model`` in what Transformers loads, with a dot, or ``""``.
         first: As given.
+        width: Floats in a last hidden state; of OPT-350M not those between its blocks.
     """
 
     def __init__(self, about: Outline, *, first: int):
@@ -43,6 +44,8 @@ class TopBlocks(nn.Module):
         self._replace_frozen()
         self.freeze()
         self.trained[0].register_forward_pre_hook(self._hand_in, with_kwargs=True)
+        with torch.no_grad():
+            self.width = self._run(_one_token()).last_hidden_state.shape[-1]
 
     @property
     def trained(self) -> list[nn.Module]:
@@ -131,8 +134,7 @@ class TopBlocks(nn.Module):
             return
         blocks: Any = self.model.get_submodule(self._place)
         frozen, lowest = list(blocks)[: self.first], self.trained[0]
-        ids = np.zeros((1, 1), np.int64)  # one token; any will do
-        one = {"input_ids": ids, "attention_mask": ids + 1}
+        one = _one_token()
         with torch.no_grad():
             args, kwargs = _arguments(frozen[0], lambda: self._run(one))
             output = lowest(*args, **kwargs)
@@ -237,6 +239,11 @@ class _Reached(Exception):
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         super().__init__()
         self.args_of_block, self.kwargs_of_block = args, kwargs
+
+
+def _one_token() -> dict[str, Any]:
+    ids = np.zeros((1, 1), np.int64)  # any will do
+    return {"input_ids": ids, "attention_mask": ids + 1}
 
 
 def _checkpointed(forward: Any) -> Any:
