@@ -15,6 +15,7 @@ PAGES = [
     "guide/encode.md",
     "howto/add-an-encoder.md",
     "howto/encode-with-a-model-larger-than-memory.md",
+    "howto/fine-tune-an-encoder.md",
 ]
 
 
