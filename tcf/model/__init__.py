@@ -10,6 +10,7 @@ _HOMES = {
     "DSSM": "dssm",
     "FrozenTextTower": "towers",
     "GRU4Rec": "gru4rec",
+    "HybridTower": "hybrid",
     "IdTower": "towers",
     "LOSSES": "losses",
     "Loss": "losses",
@@ -21,6 +22,7 @@ _HOMES = {
     "SASRec": "sasrec",
     "Tower": "towers",
     "Transitions": "transitions",
+    "TunedTextTower": "tuned",
 }
 __all__ = [
     "BACKBONES",
@@ -31,6 +33,7 @@ __all__ = [
     "Candidates",
     "FrozenTextTower",
     "GRU4Rec",
+    "HybridTower",
     "IdTower",
     "Loss",
     "MeanHistory",
@@ -41,5 +44,6 @@ __all__ = [
     "SASRec",
     "Tower",
     "Transitions",
+    "TunedTextTower",
 ]
 __getattr__ = lazy_exports(__name__, _HOMES)

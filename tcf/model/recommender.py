@@ -146,10 +146,11 @@ class Recommender(nn.Module):
 
     def num_parameters(self) -> dict[str, int]:
         """Return trained and frozen numbers by group; the sum is every number the model holds."""
-        groups = {
-            "tower": sum(p.numel() for p in self.tower.parameters() if p.requires_grad),
-            "backbone": sum(p.numel() for p in self.backbone.parameters() if p.requires_grad),
-        }
+        groups = {"tower": _num_trained(self.tower), "backbone": _num_trained(self.backbone)}
+        encoders = [m for n, m in self.tower.named_modules() if n.split(".")[-1] == "encoder"]
+        if encoders:
+            groups["encoder"] = _num_trained(encoders[0])  # named_modules: the outermost is first
+            groups["tower"] -= groups["encoder"]
         if self.log_scale is not None:
             groups["temperature"] = 1
         groups["frozen"] = sum(p.numel() for p in self.parameters()) - sum(groups.values())
@@ -178,3 +179,7 @@ class Recommender(nn.Module):
 
 def _at_least_fp32(vectors: Tensor) -> Tensor:
     return vectors.to(torch.promote_types(vectors.dtype, torch.float32))
+
+
+def _num_trained(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)

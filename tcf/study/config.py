@@ -20,6 +20,43 @@ NUMBERS = 1
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
+class TunedConfig(Config):
+    """Which part of an encoder is trained: see `tcf.model.TunedTextTower`.
+
+    Attributes:
+        method: ``"top"`` the top blocks, ``"all"`` every block, ``"lora"`` low-rank additions to
+            the linear layers of the top blocks.
+        num_tuned_layers: Blocks counted from the top; needed for ``"top"``, and by default all for
+            ``"lora"``.
+        rank, alpha: Of LoRA; alpha None is twice the rank.
+        states: Number format in which what enters the lowest tuned block is kept.
+        gradient_checkpointing, batch_tokens, kept_tokens: As in `TunedTextTower`.
+    """
+
+    method: Literal["top", "all", "lora"] = "top"
+    num_tuned_layers: Count | None = None
+    rank: Count | None = None
+    alpha: Positive | None = None
+    states: Literal["float16", "float32"] = "float16"
+    gradient_checkpointing: bool = False
+    batch_tokens: Count | None = None
+    kept_tokens: Count = 32768
+
+    @model_validator(mode="after")
+    def _says_what_its_method_needs(self) -> "TunedConfig":
+        layers, rank = self.num_tuned_layers, self.rank
+        if (self.method == "lora") != (rank is not None):
+            verb = "needs" if self.method == "lora" else "takes no"
+            raise ValueError(f"method={self.method!r} {verb} rank; got {rank}")
+        if self.alpha is not None and self.method != "lora":
+            raise ValueError(f"method={self.method!r} takes no alpha; got {self.alpha}")
+        if self.method == "top" and layers is None:
+            raise ValueError("method='top' needs num_tuned_layers; for every block, method='all'")
+        if self.method == "all" and layers is not None:
+            raise ValueError(f"method='all' takes no num_tuned_layers; got {layers}")
+        return self
+
+
 class Arm(Config):
     """Where the item vectors of a run come from: the one thing in which two arms differ.
 
@@ -33,10 +70,12 @@ class Arm(Config):
         encoder: As in `encode_items`, or a name that the study resolves; never a path.
         layer, pooling, max_tokens, prompt, dtype: As in `encode_items`.
         transforms: Applied to the vectors in turn, fitted on the items of the training part.
+        tuned: Which part of the encoder is trained; None: it is frozen.
+        with_ids: How a learned vector an item is added to that of the text; None: text alone.
         encoder_kind: Of a nearest arm, what kind its encoder is; see `nearest`.
     """
 
-    added: ClassVar[tuple[str, ...]] = ("transforms", "encoder_kind")
+    added: ClassVar[tuple[str, ...]] = ("transforms", "tuned", "with_ids", "encoder_kind")
 
     name: str
     kind: Literal["model", "random", "static", "id", "nearest", "transitions", "popularity"]
@@ -48,6 +87,8 @@ class Arm(Config):
     prompt: str = "{text}"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
     transforms: tuple[Transform, ...] = ()
+    tuned: TunedConfig | None = None
+    with_ids: Literal["sum", "concatenation", "gate"] | None = None
     encoder_kind: Literal["model", "random", "static"] | None = None
 
     @model_validator(mode="after")
@@ -57,10 +98,27 @@ class Arm(Config):
                 f"arm {self.name!r} of kind {self.kind!r} "
                 f"{'needs an' if self.has_text else 'takes no'} encoder; got {self.encoder!r}"
             )
-        if self.transforms and not self.has_text:
+        for setting in ("transforms", "tuned", "with_ids"):
+            value = getattr(self, setting)
+            if value and not self.has_text:
+                raise ValueError(
+                    f"arm {self.name!r} of kind {self.kind!r} takes no {setting}; got {value}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _only_a_whole_model_is_tuned(self) -> "Arm":
+        if self.tuned is None:
+            return self
+        if self.kind == "static":
             raise ValueError(
-                f"arm {self.name!r} of kind {self.kind!r} takes no transforms; "
-                f"got {self.transforms}"
+                f"arm {self.name!r} must name a language model to be tuned, LoRA included; "
+                f"{self.encoder!r} is a static encoder and has no blocks"
+            )
+        if self.transforms or self.layer != -1:
+            raise ValueError(
+                f"arm {self.name!r} is tuned, so it reads the last layer and takes no transforms; "
+                f"got layer={self.layer}, transforms={self.transforms}"
             )
         if (self.kind == "nearest") != (self.encoder_kind is not None):
             raise ValueError(
@@ -97,6 +155,13 @@ class Arm(Config):
         # a static encoder has none of them: what was set by hand goes through, to be refused there
         static = "static" in (self.kind, self.encoder_kind)
         return self.model_dump(include=settings, exclude_unset=static)
+
+    def trunk(self) -> dict[str, Any]:
+        """Return the keywords for `encode_trunk` of a tuned arm, the encoder left out."""
+        assert self.tuned is not None
+        settings = self.model_dump(include={"pooling", "max_tokens", "prompt", "dtype"})
+        layers = {"num_tuned_layers": self.tuned.num_tuned_layers, "states": self.tuned.states}
+        return {**settings, **layers}
 
 
 class SASRecConfig(Config):

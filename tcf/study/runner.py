@@ -15,12 +15,12 @@ from filelock import FileLock, Timeout
 
 from tcf.data.filter import FilterReport, filter_interactions
 from tcf.data.split import Split, leave_one_out
-from tcf.encode.embeddings import Embeddings
 from tcf.encode.items import encode_catalog
 from tcf.encode.location import cache_folder
 from tcf.encode.transform import apply_transforms
+from tcf.encode.trunk import encode_trunk
 from tcf.evaluate.ranking import rank_targets
-from tcf.study.build import build, device, untrained
+from tcf.study.build import ItemText, build, device, untrained
 from tcf.study.config import NUMBERS, RunConfig, Study, fingerprint
 from tcf.study.executors import one_thread, run_all, worker_count
 from tcf.study.provenance import peak_bytes, provenance, training_flops
@@ -174,18 +174,24 @@ def load_split(study: Study, data: Path | None) -> tuple[Split, FilterReport]:
     return leave_one_out(catalog, interactions), report
 
 
-def encode_arms(study: Study, split: Split, *, cache: Path) -> dict[str, Embeddings]:
+def encode_arms(study: Study, split: Split, *, cache: Path) -> dict[str, ItemText]:
     """Return the item vectors of each arm with text, made or found, by the arm's name.
 
-    An arm's transforms are fitted on the items that occur in the training part.
+    An arm's transforms are fitted on the items that occur in the training part. Of a tuned arm, it
+    is the states that enter the lowest tuned block.
     """
     arms = {config.arm.name: config.arm for config in study.runs if config.arm.encoder}
     names = sorted({arm.encoder for arm in arms.values() if arm.encoder})
     known = study.encoders(names, split.catalog, cache) if study.encoders and names else {}
     training = [split.catalog.item_ids[row - 1] for row in np.unique(split.train.rows)]
-    embeddings = {}
+    embeddings: dict[str, ItemText] = {}
     for name, arm in arms.items():
-        encoder = known.get(arm.encoder or "", arm.encoder)
+        encoder: Any = known.get(arm.encoder or "", arm.encoder)
+        if arm.tuned is not None:
+            states = encode_trunk(split.catalog, encoder=encoder, cache=cache, **arm.trunk())
+            about = {**states.manifest, "name": arm.encoder}
+            embeddings[name] = replace(states, manifest=about)
+            continue
         made = encode_catalog(split.catalog, encoder=encoder, cache=cache, **arm.encoding())
         named = replace(made, manifest={**made.manifest, "name": arm.encoder})
         embeddings[name] = apply_transforms(named, arm.transforms, fit_on=training)
@@ -193,7 +199,7 @@ def encode_arms(study: Study, split: Split, *, cache: Path) -> dict[str, Embeddi
 
 
 def run_one(
-    config: RunConfig, key: str, embeddings: Embeddings | None, settings: _Settings
+    config: RunConfig, key: str, embeddings: ItemText | None, settings: _Settings
 ) -> str | None:
     """Make one run and write its ledger, then its record; None if another process has it."""
     path = record_path(settings.records, config, fingerprint=key)
@@ -210,7 +216,11 @@ def run_one(
 
 
 def _run_claimed(
-    config: RunConfig, key: str, embeddings: Embeddings | None, settings: _Settings, path: Path
+    config: RunConfig,
+    key: str,
+    embeddings: ItemText | None,
+    settings: _Settings,
+    path: Path,
 ) -> str:
     split = settings.split
     with one_thread():
@@ -292,13 +302,13 @@ def _seconds(history: History | None) -> float:
     return sum(epoch.train_seconds + epoch.evaluate_seconds for epoch in epochs)
 
 
-def _vectors(embeddings: Embeddings | None) -> dict[str, Any] | None:
+def _vectors(embeddings: ItemText | None) -> dict[str, Any] | None:
     if embeddings is None:
         return None
     about = {
         "key": embeddings.key,
         "encoder": embeddings.manifest["name"],
-        "width": embeddings.vectors.shape[1],
+        "width": embeddings.width,
         "parameters": embeddings.manifest["parameters"],
     }
     transforms = embeddings.manifest.get("transforms")

@@ -17,6 +17,7 @@ PAGES = [
     "howto/add-a-backbone.md",
     "howto/add-an-encoder.md",
     "howto/encode-with-a-model-larger-than-memory.md",
+    "howto/fine-tune-an-encoder.md",
 ]
 
 

