@@ -104,6 +104,11 @@ class Arm(Config):
                 raise ValueError(
                     f"arm {self.name!r} of kind {self.kind!r} takes no {setting}; got {value}"
                 )
+        if (self.kind == "nearest") != (self.encoder_kind is not None):
+            raise ValueError(
+                f"encoder_kind is for arms of kind 'nearest', which need it; arm {self.name!r} of "
+                f"kind {self.kind!r} got {self.encoder_kind!r}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -119,11 +124,6 @@ class Arm(Config):
             raise ValueError(
                 f"arm {self.name!r} is tuned, so it reads the last layer and takes no transforms; "
                 f"got layer={self.layer}, transforms={self.transforms}"
-            )
-        if (self.kind == "nearest") != (self.encoder_kind is not None):
-            raise ValueError(
-                f"encoder_kind is for arms of kind 'nearest', which need it; arm {self.name!r} of "
-                f"kind {self.kind!r} got {self.encoder_kind!r}"
             )
         return self
 
