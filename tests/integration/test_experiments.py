@@ -16,7 +16,8 @@ EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
 
 @pytest.mark.parametrize(
-    ("name", "num_runs"), [("quickstart", 55), ("microlens", 37), ("microlens_tuned", 9)]
+    ("name", "num_runs"),
+    [("quickstart", 55), ("microlens", 37), ("microlens_tuned", 9), ("presets", 8)],
 )
 def test_a_study_plans_its_runs(name: str, num_runs: int):
     study = load_study(EXPERIMENTS / name / "study.py")
