@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from tcf.data.catalog import Catalog
+from tcf.encode.backends.adapter import add_adapters
 from tcf.encode.backends.lora import add_lora
 from tcf.encode.backends.top import TopBlocks, load_top
 from tcf.encode.batching import batches
@@ -73,7 +74,8 @@ class TunedTextTower(Tower):
         activation: False leaves the projector's GELU out.
         lora_rank: Train LoRA of this rank in the linear layers of the blocks, in their place.
         lora_alpha: How much of it is added, over the rank; None: twice the rank.
-        seed: Draws LoRA's first weights; nothing else of the encoder is drawn.
+        adapter_size: Train a bottleneck adapter of this size behind each block, in their place.
+        seed: Draws the first weights of LoRA and adapters; nothing else of the encoder is drawn.
         gradient_checkpointing: Keep only what enters each trained block, and run it again.
         batch_tokens: Padded tokens at once; None: by device.
         kept_tokens: Padded tokens whose activations a step keeps.
@@ -95,6 +97,7 @@ class TunedTextTower(Tower):
         activation: bool = True,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
+        adapter_size: int | None = None,
         seed: int = 0,
         gradient_checkpointing: bool = False,
         batch_tokens: int | None = None,
@@ -104,12 +107,18 @@ class TunedTextTower(Tower):
         named = {
             "num_layers": num_layers,
             "lora_rank": lora_rank,
+            "adapter_size": adapter_size,
             "batch_tokens": batch_tokens,
             "kept_tokens": kept_tokens,
         }
         for name, value in named.items():
             if value is not None and value < 1:
                 raise ValueError(f"a tuned text tower needs {name} of at least 1; got {value}")
+        if lora_rank is not None and adapter_size is not None:
+            raise ValueError(
+                "a tuned text tower trains LoRA or adapters, not both; got "
+                f"lora_rank={lora_rank}, adapter_size={adapter_size}"
+            )
         self.num_items, self.dim = catalog.num_items, dim
         self._text_of_row = states.text_of_row(catalog)
         self._states, self._lengths = states, states.tokens.lengths
@@ -121,6 +130,9 @@ class TunedTextTower(Tower):
         if lora_rank is not None:
             alpha = 2.0 * lora_rank if lora_alpha is None else lora_alpha
             add_lora(self.encoder.trained, rank=lora_rank, alpha=alpha, seed=seed)
+            self.encoder.freeze()
+        if adapter_size is not None:
+            add_adapters(self.encoder.trained, width=states.width, size=adapter_size, seed=seed)
             self.encoder.freeze()
         if gradient_checkpointing:
             self.encoder.checkpoint_blocks()

@@ -56,6 +56,7 @@ def _tower(config: RunConfig, split: Split, embeddings: ItemText | None) -> Towe
             split.catalog,
             lora_rank=tuned.rank,
             lora_alpha=tuned.alpha,
+            adapter_size=tuned.adapter_size,
             seed=config.seed,
             gradient_checkpointing=tuned.gradient_checkpointing,
             batch_tokens=tuned.batch_tokens,

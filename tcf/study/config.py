@@ -25,18 +25,20 @@ class TunedConfig(Config):
 
     Attributes:
         method: ``"top"`` the top blocks, ``"all"`` every block, ``"lora"`` low-rank additions to
-            the linear layers of the top blocks.
+            the linear layers of the top blocks, ``"adapter"`` a bottleneck behind each of them.
         num_tuned_layers: Blocks counted from the top; needed for ``"top"``, and by default all for
-            ``"lora"``.
+            ``"lora"`` and ``"adapter"``.
         rank, alpha: Of LoRA; alpha None is twice the rank.
+        adapter_size: Floats in the bottleneck of an adapter.
         states: Number format in which what enters the lowest tuned block is kept.
         gradient_checkpointing, batch_tokens, kept_tokens: As in `TunedTextTower`.
     """
 
-    method: Literal["top", "all", "lora"] = "top"
+    method: Literal["top", "all", "lora", "adapter"] = "top"
     num_tuned_layers: Count | None = None
     rank: Count | None = None
     alpha: Positive | None = None
+    adapter_size: Count | None = None
     states: Literal["float16", "float32"] = "float16"
     gradient_checkpointing: bool = False
     batch_tokens: Count | None = None
@@ -44,10 +46,12 @@ class TunedConfig(Config):
 
     @model_validator(mode="after")
     def _says_what_its_method_needs(self) -> "TunedConfig":
-        layers, rank = self.num_tuned_layers, self.rank
-        if (self.method == "lora") != (rank is not None):
-            verb = "needs" if self.method == "lora" else "takes no"
-            raise ValueError(f"method={self.method!r} {verb} rank; got {rank}")
+        layers = self.num_tuned_layers
+        for method, setting in (("lora", "rank"), ("adapter", "adapter_size")):
+            value = getattr(self, setting)
+            if (self.method == method) != (value is not None):
+                verb = "needs" if self.method == method else "takes no"
+                raise ValueError(f"method={self.method!r} {verb} {setting}; got {value}")
         if self.alpha is not None and self.method != "lora":
             raise ValueError(f"method={self.method!r} takes no alpha; got {self.alpha}")
         if self.method == "top" and layers is None:

@@ -101,9 +101,18 @@ class TopBlocks(nn.Module):
         """Return what training has changed, by the names that Transformers' own model gives it.
 
         LoRA is merged into the weights that it adds to.
+
+        Raises:
+            EncoderError: If there are adapters: the model that they stand in has no place for them.
         """
+        from tcf.encode.backends.adapter import Bottleneck
         from tcf.encode.backends.lora import merged
 
+        if any(isinstance(module, Bottleneck) for module in self.modules()):
+            raise EncoderError(
+                f"{type(self.model).__name__} has no place for adapters, so they cannot be handed "
+                "back to it; use vectors of the tower, or tune with method='lora' or 'top'"
+            )
         blocks = self.model.get_submodule(self._place)
         return {
             f"{self.prefix}{self._place}.{number}.{name}": weight

@@ -10,7 +10,7 @@ from transformers import AutoModel
 
 from tcf.data.catalog import Catalog
 from tcf.encode import encode_items, encode_trunk
-from tcf.errors import DataError
+from tcf.errors import DataError, EncoderError
 from tcf.model import HybridTower, IdTower, Recommender, SASRec, TunedTextTower
 from tcf.model.towers import Tower
 from tcf.model.tuned import EncoderStream
@@ -83,7 +83,10 @@ def test_it_pools_as_it_is_told(opt_folder: Path, pooling: str):
     np.testing.assert_allclose(found, wanted, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("settings", [{}, {"lora_rank": 2}, {"gradient_checkpointing": True}])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"lora_rank": 2}, {"adapter_size": 2}, {"gradient_checkpointing": True}],
+)
 @pytest.mark.parametrize("kind", ["bert", "opt", "t5"])
 def test_any_batches_give_the_gradient_of_one_pass(stacks, kind: str, settings: dict):
     found = []
@@ -225,6 +228,43 @@ def test_lora_is_drawn_from_its_seed_and_starts_at_nothing(bert_folder: Path):
         assert weight.equal(other.encoder.get_parameter(name)) != drawn
 
 
+def test_adapters_are_drawn_from_their_seed_and_start_at_nothing(bert_folder: Path):
+    before = torch.get_rng_state()
+    one, same, other = (
+        TunedTextTower(trunk(bert_folder), CATALOG, dim=D, adapter_size=3, seed=seed)
+        for seed in (1, 1, 2)
+    )
+    assert before.equal(torch.get_rng_state())
+    names = [name for name, _ in one.encoder.named_parameters()]
+    assert len(names) == 2 * 4 and all(".adapter." in name for name in names)
+    for name, weight in one.encoder.named_parameters():
+        assert weight.equal(same.encoder.get_parameter(name))
+        drawn = name.endswith("down.weight")
+        assert weight.any() == drawn
+        assert weight.equal(other.encoder.get_parameter(name)) != drawn
+
+
+@pytest.mark.parametrize("kind", ["bert", "opt", "opt_post_norm", "t5"])
+def test_an_adapter_changes_nothing_until_it_is_trained_and_then_learns(stacks, kind: str):
+    plain, made = bare(stacks[kind]), bare(stacks[kind], adapter_size=3)
+    assert made.all().equal(plain.all())
+    found = gradients(made)
+    ups = {n for n in found if n.endswith("up.weight")}
+    assert len(ups) == 2 and all(found[name].any() for name in ups)
+    with torch.no_grad():
+        for name in ups:
+            made.get_parameter(name).normal_(generator=torch.Generator().manual_seed(0))
+    assert not made.all().allclose(plain.all())
+
+
+def test_adapters_are_no_weights_of_the_model_they_stand_in(bert_folder: Path):
+    made = tower(bert_folder, adapter_size=2)
+    with pytest.raises(EncoderError, match="has no place for adapters"):
+        made.encoder.weights()
+    with pytest.raises(ValueError, match="LoRA or adapters, not both; got lora_rank=2, adapter"):
+        tower(bert_folder, lora_rank=2, adapter_size=2)
+
+
 def test_autocast_computes_in_bf16_and_keeps_weights(bert_folder: Path):
     made = tower(bert_folder).eval()
     with torch.no_grad():
@@ -253,7 +293,9 @@ def test_states_of_another_catalogue_stop_the_run(bert_folder: Path):
         TunedTextTower(trunk(bert_folder), worlds.catalog(4), dim=D)
 
 
-@pytest.mark.parametrize("name", ["num_layers", "lora_rank", "batch_tokens", "kept_tokens"])
+@pytest.mark.parametrize(
+    "name", ["num_layers", "lora_rank", "adapter_size", "batch_tokens", "kept_tokens"]
+)
 def test_a_number_below_one_is_refused(bert_folder: Path, name: str):
     with pytest.raises(ValueError, match=f"needs {name} of at least 1; got 0"):
         TunedTextTower(trunk(bert_folder), CATALOG, dim=D, **{name: 0})

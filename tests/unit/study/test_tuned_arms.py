@@ -30,6 +30,7 @@ def test_tuned_and_hybrid_arms_run_and_say_what_they_trained(bert_folder: Path, 
         Arm(name="top", tuned=TunedConfig(num_tuned_layers=1), **text),
         Arm(name="all", tuned=TunedConfig(method="all"), with_ids="gate", **text),
         Arm(name="LoRA", tuned=TunedConfig(method="lora", rank=2), **text),
+        Arm(name="adapters", tuned=TunedConfig(method="adapter", adapter_size=1), **text),
     ]
     train = TrainConfig(max_epochs=1, batch_size=32)
     runs = grid(
@@ -37,11 +38,12 @@ def test_tuned_and_hybrid_arms_run_and_say_what_they_trained(bert_folder: Path, 
     )
     planned = Study("tuned", load, runs, lambda *_: {"bert": bert_folder})
     settings = {"records": tmp_path / "r", "cache": tmp_path / "c", "say": lambda _: None}
-    assert run_study(planned, num_workers=1, **settings).num_made == 4
-    assert run_study(planned, num_workers=1, **settings).num_found == 4
+    assert run_study(planned, num_workers=1, **settings).num_made == 5
+    assert run_study(planned, num_workers=1, **settings).num_found == 5
     trained = {r["config"]["arm"]["name"]: r["parameters"] for r in read_records(tmp_path / "r")}
     assert "encoder" not in trained["frozen + IDs"]
-    assert 0 < trained["LoRA"]["encoder"] < trained["top"]["encoder"] < trained["all"]["encoder"]
+    assert 0 < trained["adapters"]["encoder"] < trained["LoRA"]["encoder"]
+    assert trained["LoRA"]["encoder"] < trained["top"]["encoder"] < trained["all"]["encoder"]
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,11 @@ def test_tuned_and_hybrid_arms_run_and_say_what_they_trained(bert_folder: Path, 
         ({"num_tuned_layers": 2, "alpha": 4}, "method='top' takes no alpha; got 4"),
         ({"method": "all", "num_tuned_layers": 2}, "method='all' takes no num_tuned_layers; got 2"),
         ({"method": "lora"}, "method='lora' needs rank; got None"),
+        ({"method": "adapter"}, "method='adapter' needs adapter_size; got None"),
+        (
+            {"method": "lora", "rank": 2, "adapter_size": 2},
+            "method='lora' takes no adapter_size; got 2",
+        ),
     ],
 )
 def test_a_method_says_what_it_needs(settings: dict, message: str):
