@@ -34,7 +34,6 @@ from tcf.study.records import (
     write_split_ledger,
 )
 from tcf.study.tuning import tune
-from tcf.study.weights import save_weights
 from tcf.train import History, fit
 
 if TYPE_CHECKING:
@@ -246,7 +245,7 @@ def _run_claimed(
                 accelerator.end_training()
             flops = training_flops(model, split, config.train) * len(history.epochs)
             if settings.models is not None:
-                save_weights(model, settings.models, fingerprint=key)
+                model.save(settings.models / f"{key}.safetensors")
         began = time.perf_counter()
         ledger = rank_targets(model, split.test)
         test_seconds = time.perf_counter() - began
