@@ -80,6 +80,10 @@ class TunedTextTower(Tower):
         batch_tokens: Padded tokens at once; None: by device.
         kept_tokens: Padded tokens whose activations a step keeps.
 
+    Attributes:
+        states: As given.
+        encoder: The trained blocks, and around them the model.
+
     Raises:
         EncoderError: If the encoder cannot be loaded, or its blocks cannot be run alone.
         DataError: If an item of the catalogue has no states, or the other way round.
@@ -121,7 +125,7 @@ class TunedTextTower(Tower):
             )
         self.num_items, self.dim = catalog.num_items, dim
         self._text_of_row = states.text_of_row(catalog)
-        self._states, self._lengths = states, states.tokens.lengths
+        self.states, self._lengths = states, states.tokens.lengths
         self._batch_tokens, self._kept_tokens = batch_tokens, kept_tokens
         self._pool = POOLINGS[states.pooling]
         self.encoder: TopBlocks = load_top(
@@ -191,9 +195,9 @@ class TunedTextTower(Tower):
     def _pooled(self, texts: np.ndarray, seed: int | None) -> Tensor:
         """Return the ``(B, E)`` vectors of one batch of texts."""
         encoder = self.encoder
-        arrays = self._states.tokens.padded(texts, side="right")
+        arrays = self.states.tokens.padded(texts, side="right")
         real = torch.from_numpy(arrays["attention_mask"].astype(bool)).to(encoder.device)
-        rows = torch.from_numpy(self._states.read(texts)).to(encoder.device, encoder.dtype)
+        rows = torch.from_numpy(self.states.read(texts)).to(encoder.device, encoder.dtype)
         states = rows.new_zeros(*real.shape, rows.shape[1])
         states[real] = rows
         with _seeded(seed, encoder.device):

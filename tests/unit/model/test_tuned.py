@@ -206,7 +206,7 @@ def test_trained_weights_go_back_into_the_model_they_came_from(stacks, kind: str
     untouched, surplus = model.load_state_dict(made.encoder.weights(), strict=False)
     assert not surplus and untouched
     for row, text in enumerate(made._text_of_row[1:]):
-        ids = made._states.tokens.padded(np.array([text]), side="right")["input_ids"]
+        ids = made.states.tokens.padded(np.array([text]), side="right")["input_ids"]
         with torch.no_grad():
             wanted = model(torch.from_numpy(ids)).last_hidden_state[0].mean(0)
         torch.testing.assert_close(found[row], wanted, atol=1e-4, rtol=1e-4)
