@@ -77,7 +77,7 @@ def test_batches_never_hold_a_held_out_event(histories, batch_size, seed):
     split = numbered_split(histories)
     rng = np.random.default_rng(seed)
     train = set(split.train.rows.tolist())
-    settings = {"batch_size": batch_size, "rng": rng, "columns": BatchColumns(NUM_ITEMS)}
+    settings = {"batch_size": batch_size, "rng": rng, "columns": BatchColumns(split.num_items)}
     for batches in (
         sequence_batches(split.train, max_history=20, **settings),
         cloze_batches(split.train, max_history=20, hidden_share=0.3, **settings),
