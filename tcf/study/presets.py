@@ -3,7 +3,8 @@
 from typing import get_args
 
 from tcf._util import lookup
-from tcf.study.config import Backbone, Preset
+from tcf.study.backbones import Backbone
+from tcf.study.config import Preset
 from tcf.train.config import TrainConfig
 
 __all__ = ["paper", "strong"]

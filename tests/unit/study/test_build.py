@@ -10,8 +10,10 @@ from tcf.model.backbones import BACKBONES
 from tcf.model.nearest import NearestNeighbour
 from tcf.model.popularity import Popularity
 from tcf.model.transitions import Transitions
+from tcf.study.arms import Arm
+from tcf.study.backbones import AnyBackbone, SASRecConfig
 from tcf.study.build import build, untrained
-from tcf.study.config import AnyBackbone, Arm, RunConfig, SASRecConfig
+from tcf.study.config import RunConfig
 from tests import worlds
 
 SPLIT = worlds.random_split(num_users=10, num_items=12, seed=0)

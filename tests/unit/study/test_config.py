@@ -5,18 +5,16 @@ from pydantic import ValidationError
 
 from tcf.encode.transform import Whitening
 from tcf.study import config as config_module
-from tcf.study.config import (
-    Arm,
+from tcf.study.arms import Arm
+from tcf.study.backbones import (
     BERT4RecConfig,
     DSSMConfig,
     GRU4RecConfig,
     MeanHistoryConfig,
     NextItNetConfig,
-    RunConfig,
     SASRecConfig,
-    fingerprint,
-    grid,
 )
+from tcf.study.config import RunConfig, fingerprint, grid
 from tcf.train import TrainConfig
 
 ID, POPULARITY = Arm(name="ID", kind="id"), Arm(name="popularity", kind="popularity")

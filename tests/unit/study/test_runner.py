@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from tcf.study import runner
-from tcf.study.config import Arm, Study
+from tcf.study.arms import Arm
+from tcf.study.config import Study
 from tcf.study.records import MAX_RECORD_BYTES, read_ledger, read_records, read_table, summarize
 from tcf.study.runner import Outcome, load_split, run_study
 from tests.tiny_study import ARMS, study

@@ -6,7 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from tcf.data.catalog import Catalog
-from tcf.study.config import Arm, SASRecConfig, Study, TunedConfig, grid
+from tcf.study.arms import Arm, TunedConfig
+from tcf.study.backbones import SASRecConfig
+from tcf.study.config import Study, grid
 from tcf.study.records import read_records
 from tcf.study.runner import run_study
 from tcf.train import TrainConfig
