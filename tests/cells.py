@@ -1,28 +1,36 @@
 """Every backbone, loss and tower, and a choice of their combinations that holds every pair."""
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import combinations, product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tcf.data.catalog import Catalog
+from tcf.encode import TrunkStates, Whitening, apply_transforms, encode_trunk
 from tcf.encode.embeddings import Embeddings
-from tcf.encode.transform import Whitening, apply_transforms
 from tcf.model import (
     DSSM,
     LOSSES,
     BERT4Rec,
     FrozenTextTower,
     GRU4Rec,
+    HybridTower,
     IdTower,
     MeanHistory,
     NextItNet,
     Recommender,
     SASRec,
+    TunedTextTower,
 )
 from tcf.model.backbone import Backbone
 from tcf.model.towers import Tower
-from tests import worlds
+from tests import tiny_models, worlds
 
 DIM, WIDTH = 16, 24
 SPLIT = worlds.block_split()
@@ -41,6 +49,33 @@ def _vectors() -> Embeddings:
 VECTORS = _vectors()
 WHITENED = apply_transforms(VECTORS, [Whitening()], fit_on=SPLIT.catalog.item_ids)
 
+
+@cache
+def _states() -> TrunkStates:
+    """What enters the last block of a tiny encoder, over titles that tell the block."""
+    words = ["blue dress", "red car", "lazy dog", "chili food"]
+    ids = SPLIT.catalog.item_ids
+    titles = tuple(f"{words[n // 15]} {n}" for n in range(len(ids)))
+    made = Path(tempfile.mkdtemp(prefix="tcf-cells-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    folder = tiny_models.tiny_bert(made / "encoder")
+    return encode_trunk(
+        Catalog(ids, titles), encoder=folder, num_tuned_layers=1, dtype="float32", progress=False
+    )
+
+
+def _tuned(**settings: Any) -> TunedTextTower:
+    return TunedTextTower(_states(), SPLIT.catalog, dim=DIM, **settings)
+
+
+def _with_ids(text: Tower, combine: Any) -> HybridTower:
+    return HybridTower(IdTower(SPLIT.num_items, dim=DIM), text, combine=combine)
+
+
+def _frozen() -> FrozenTextTower:
+    return FrozenTextTower(VECTORS, SPLIT.catalog, dim=DIM)
+
+
 BACKBONES: dict[str, Callable[[], Backbone]] = {
     "BERT4Rec post-norm": lambda: BERT4Rec(dim=DIM, norm="post"),
     "BERT4Rec": lambda: BERT4Rec(dim=DIM),
@@ -53,8 +88,14 @@ BACKBONES: dict[str, Callable[[], Backbone]] = {
 }
 TOWERS: dict[str, Callable[[], Tower]] = {
     "ID": lambda: IdTower(SPLIT.num_items, dim=DIM),
-    "frozen text": lambda: FrozenTextTower(VECTORS, SPLIT.catalog, dim=DIM),
+    "frozen text": _frozen,
     "whitened text": lambda: FrozenTextTower(WHITENED, SPLIT.catalog, dim=DIM),
+    "tuned text": _tuned,
+    "tuned text, LoRA": lambda: _tuned(lora_rank=2),
+    "tuned text, adapters": lambda: _tuned(adapter_size=4),
+    "ID + frozen text, sum": lambda: _with_ids(_frozen(), "sum"),
+    "ID + frozen text, concatenation": lambda: _with_ids(_frozen(), "concatenation"),
+    "ID + tuned text, gate": lambda: _with_ids(_tuned(), "gate"),
 }
 LOSS_SETTINGS: dict[str, dict[str, Any]] = {
     name: {"loss": name, "max_epochs": 12} for name in sorted(LOSSES)

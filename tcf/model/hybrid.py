@@ -45,6 +45,11 @@ class HybridTower(Tower):
         self.ids, self.text = ids, text
         self.mix = None if combine == "sum" else linear(2 * self.dim, self.dim)
 
+    def extra_repr(self) -> str:
+        """Return what the weights' shapes do not tell."""
+        text = f"{type(self.text).__name__}({self.text.extra_repr()})"
+        return f"combine={self.combine!r}, text={text}"
+
     def forward(self, rows: Tensor) -> Tensor:
         """Map ``(n,)`` rows to ``(n, D)`` vectors."""
         return self._combined(self.ids(rows), self.text(rows))

@@ -128,6 +128,12 @@ class TunedTextTower(Tower):
         self.states, self._lengths = states, states.tokens.lengths
         self._batch_tokens, self._kept_tokens = batch_tokens, kept_tokens
         self._pool = POOLINGS[states.pooling]
+        self._about = {
+            "states": states.key[:12],
+            "lora_rank": lora_rank,
+            "lora_alpha": lora_alpha,
+            "adapter_size": adapter_size,
+        }
         self.encoder: TopBlocks = load_top(
             states.folder, first=states.first, trust_remote_code=states.trust_remote_code
         )
@@ -144,6 +150,10 @@ class TunedTextTower(Tower):
         self.projector = mlp(
             self.encoder.width, dim, num_layers=num_layers, dropout=dropout, activation=activation
         )
+
+    def extra_repr(self) -> str:
+        """Return what the weights' shapes do not tell."""
+        return ", ".join(f"{name}={value!r}" for name, value in self._about.items())
 
     def forward(self, rows: Tensor) -> Tensor:
         """Map ``(n,)`` rows to ``(n, D)`` vectors."""

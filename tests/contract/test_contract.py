@@ -31,7 +31,11 @@ def trained(cell: Cell) -> tuple[Recommender, list[tuple[float, float]]]:
     model = cells.recommender(cell, seed=0)
     size = 24 * (7 if model.backbone.examples == "pairs" else 1)  # users, of 7 interactions each
     config = TrainConfig(
-        patience=None, batch_size=size, learning_rate=1e-2, **cells.LOSS_SETTINGS[cell[1]]
+        patience=None,
+        batch_size=size,
+        learning_rate=1e-2,
+        encoder_learning_rate=1e-3,
+        **cells.LOSS_SETTINGS[cell[1]],
     )
     history = fit(model, SPLIT, config, seed=1, progress=False)
     return model.eval(), [(epoch.loss, epoch.validation) for epoch in history.epochs]

@@ -196,13 +196,24 @@ def test_a_text_without_a_token_names_its_item(tmp_path: Path):
         trunk(folder, odd)
 
 
-def test_states_that_do_not_fit_are_refused(bert_folder: Path, tmp_path: Path):
-    model = AutoModel.from_pretrained(bert_folder)
+def with_norm_of(value: float, folder: Path, out: Path) -> None:
+    """Copy a model whose first block's last norm multiplies by a number of our own."""
+    model = AutoModel.from_pretrained(folder)
     with torch.no_grad():
-        model.encoder.layer[0].output.LayerNorm.weight.fill_(1e6)
+        model.encoder.layer[0].output.LayerNorm.weight.fill_(value)
     for name in ("tokenizer.json", "tokenizer_config.json"):
-        (tmp_path / name).write_bytes((bert_folder / name).read_bytes())
-    model.save_pretrained(tmp_path)
+        (out / name).write_bytes((folder / name).read_bytes())
+    model.save_pretrained(out)
+
+
+def test_states_that_are_no_numbers_are_refused(bert_folder: Path, tmp_path: Path):
+    with_norm_of(float("nan"), bert_folder, tmp_path)
+    with pytest.raises(EncoderError, match=r"states of block 1 must be finite; some are not"):
+        trunk(tmp_path)
+
+
+def test_states_that_do_not_fit_are_refused(bert_folder: Path, tmp_path: Path):
+    with_norm_of(1e6, bert_folder, tmp_path)
     with pytest.raises(EncoderError, match=r"must fit into float16.*use states='float32'"):
         trunk(tmp_path)
     assert np.isfinite(trunk(tmp_path, states="float32").read(np.arange(3))).all()

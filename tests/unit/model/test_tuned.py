@@ -1,5 +1,6 @@
 """The tuned tower: what the encoder gives until it is trained, and the gradient of one pass."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ from transformers import AutoModel
 
 from tcf.data.catalog import Catalog
 from tcf.encode import encode_items, encode_trunk
+from tcf.encode.backends.lora import add_lora
 from tcf.errors import DataError, EncoderError
 from tcf.model import HybridTower, IdTower, Recommender, SASRec, TunedTextTower
 from tcf.model.towers import Tower
 from tcf.model.tuned import EncoderStream
+from tcf.train.optimizer import group_of
 from tests import tiny_models, worlds
 
 E, D = tiny_models.WIDTH, 8
@@ -298,3 +301,24 @@ def test_states_of_another_catalogue_stop_the_run(bert_folder: Path):
 def test_a_number_below_one_is_refused(bert_folder: Path, name: str):
     with pytest.raises(ValueError, match=f"needs {name} of at least 1; got 0"):
         TunedTextTower(trunk(bert_folder), CATALOG, dim=D, **{name: 0})
+
+
+def test_lora_needs_peft_and_linear_layers(bert_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(EncoderError, match="LoRA needs linear layers; LayerNorm has none"):
+        add_lora([torch.nn.LayerNorm(3)], rank=2, alpha=1.0, seed=0)
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(EncoderError, match=r"LoRA needs peft: pip install 'tcf\[peft\]'"):
+        tower(bert_folder, lora_rank=2)
+
+
+def test_parameters_of_an_encoder_train_at_its_rates(bert_folder: Path):
+    made = TunedTextTower(trunk(bert_folder), CATALOG, dim=D, lora_rank=2)
+    whole = HybridTower(IdTower(len(TITLES), dim=D), made, combine="gate")
+    for top in (made, whole):
+        groups: dict[str, set[str]] = {"encoder": set(), "projector": set(), "recommender": set()}
+        for name, _ in Recommender(top, SASRec(dim=D), seed=0).named_parameters():
+            groups[group_of(name)].add(name)
+        assert len(groups["encoder"]) == len(list(made.encoder.parameters()))
+        assert len(groups["projector"]) == len(list(made.projector.parameters()))
+        assert all("lora_" in name for name in groups["encoder"])
+        assert not any("lora_" in name or "projector" in name for name in groups["recommender"])
