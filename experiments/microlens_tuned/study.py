@@ -1,10 +1,11 @@
 """MicroLens-50k, 5,000 users: does tuning MiniLM's top two blocks beat the same encoder frozen?
 
 Run:     tcf run experiments/microlens_tuned/study.py --data FOLDER   (needs the extra `minilm`)
-Cost:    hours on two cores, nearly all of it in the three tuned runs; each run is kept as it ends.
+Cost:    hours on two cores, nearly all of it in the tuned arm; trials and runs are kept as they end.
 Expect:  open: whichever way it falls is the finding; IDs stand beside both.
 
-FOLDER is that of `experiments/microlens`. All arms train alike, with the study's rates ("paper").
+FOLDER is that of `experiments/microlens`. All arms train alike ("paper", matrix products in
+bfloat16), and each gets the same search: four trials over the same space, judged on validation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +15,27 @@ import numpy as np
 
 from tcf.cli import load_study
 from tcf.data import Catalog, Interactions, filter_interactions, sample_users
-from tcf.study import Arm, SASRecConfig, Study, TunedConfig, grid
+from tcf.study import (
+    Arm,
+    LogUniform,
+    SASRecConfig,
+    Study,
+    TunedConfig,
+    Tuning,
+    Uniform,
+    grid,
+)
 from tcf.train import TrainConfig
 
 NUM_USERS, SEED = 5000, 0
+SEARCH = Tuning(
+    space={
+        "train.learning_rate": LogUniform(low=3e-4, high=3e-3),
+        "train.encoder_learning_rate": LogUniform(low=2e-5, high=5e-4),
+        "backbone.dropout": Uniform(low=0.1, high=0.4),
+    },
+    num_trials=4,
+)
 MINILM = "all-MiniLM-L6-v2"
 WHOLE = load_study(Path(__file__).parents[1] / "microlens" / "study.py")
 
@@ -30,12 +48,13 @@ def study() -> Study:
         Arm(name="MiniLM, frozen", **text),
         Arm(name="MiniLM, top 2 tuned", tuned=TunedConfig(num_tuned_layers=2), **text),
     ]
-    backbones = [(SASRecConfig(), TrainConfig(max_epochs=30, patience=5))]
+    backbones = [(SASRecConfig(), TrainConfig(max_epochs=30, patience=5, precision="bf16"))]
     return Study(
         name="microlens_tuned",
         load=load,
         encoders=find_encoders,
         runs=grid(dataset="MicroLens-50k, 5,000 users", arms=arms, backbones=backbones),
+        tuning=SEARCH,
     )
 
 
