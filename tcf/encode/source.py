@@ -1,13 +1,12 @@
 """Where an encoder is described, before any of its weights are downloaded. Loads no torch."""
 
-import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tcf.encode.backends.files import is_path, is_sentence_transformer, locate
+from tcf.encode.backends.files import is_path, is_sentence_transformer, locate, out_of_reach
 from tcf.encode.encoders import ENCODERS, KnownEncoder
 from tcf.encode.spec import EncoderSpec
 from tcf.errors import EncoderError
@@ -70,13 +69,13 @@ def _from_hub(spec: EncoderSpec, known: KnownEncoder | None) -> Source:
             return _listed(known)
         fetched = hf_hub_download(spec.name, "config.json", revision=spec.revision)
     except Exception as error:  # the hub client raises many kinds, of its own and of httpx
-        close = difflib.get_close_matches(spec.name, ENCODERS, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise EncoderError(
-            f"encoder {spec.name!r} is no folder here, not in the local hub cache and not in "
-            f"ENCODERS, and its config.json could not be fetched from the hub ({reason}){hint}. "
-            "Give a local folder that holds config.json; weights are not needed for a plan"
+        raise out_of_reach(
+            repr(spec.name),
+            error,
+            what="is no folder here, not in the local hub cache and not in ENCODERS, and its "
+            "config.json could not be fetched",
+            fix="Give a local folder that holds config.json; weights are not needed for a plan",
+            name=spec.name,
         ) from error
     return Source(Path(fetched).parent, "its config.json, fetched from the hub")
 

@@ -75,14 +75,14 @@ def write_index(
         made: Vectors.
         path: A ``.faiss`` file; the JSON and the ids lie beside it.
         kind: ``"flat"`` is exact; ``"hnsw"`` a graph; ``"ivf"`` looks into the nearest cells.
-        k: Cut-off of the recall that is measured against exact search.
+        k: Cut-off of the recall that is measured against exact search; at most all items.
         num_queries: Users it is measured on, evenly spread.
 
     Returns:
         What the JSON holds, ``recall`` among it.
 
     Raises:
-        ValueError: If there is no index of this kind, or ``k`` is no number of items.
+        ValueError: If there is no index of this kind.
     """
     import faiss
 

@@ -19,6 +19,7 @@ __all__ = [
     "is_path",
     "is_sentence_transformer",
     "locate",
+    "out_of_reach",
     "weight_files",
 ]
 
@@ -55,6 +56,22 @@ def locate(name: str, *, revision: str | None = None, code: bool = False) -> Pat
             f"no encoder folder at {folder.resolve()}; give a folder with config.json"
         )
     return _checked(_from_hub(name, revision, code), name)
+
+
+def out_of_reach(shown: str, error: Exception, *, what: str, fix: str, name: str) -> EncoderError:
+    """Return the error of an encoder that is neither here nor to be had from the hub.
+
+    Args:
+        shown: The encoder as the user named it.
+        error: What the hub client raised; its first line is the reason.
+        what: What was looked for, and not found.
+        fix: What to do.
+        name: Compared with `ENCODERS` for a near miss.
+    """
+    close = difflib.get_close_matches(name, ENCODERS, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return EncoderError(f"encoder {shown} {what} from the hub ({reason}){hint}. {fix}")
 
 
 def is_path(name: str) -> bool:
@@ -124,14 +141,14 @@ def _from_hub(name: str, revision: str | None, code: bool) -> Path:
         # Older models have PyTorch weights only; fetched on their own, never beside safetensors.
         return folder if weight_files(folder) else fetch([*small, "*.bin"])
     except Exception as error:  # the hub client raises many kinds, of its own and of httpx
-        close = difflib.get_close_matches(name, ENCODERS, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
         at = "" if revision is None else f" at revision {revision!r}"
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise EncoderError(
-            f"encoder {name!r}{at} is no folder here, not in the local hub cache, and could not be "
-            f"fetched from the hub ({reason}){hint}. Give a local folder, or download it once "
-            f"where there is a network (hf download {name}) and set HF_HUB_OFFLINE=1"
+        raise out_of_reach(
+            f"{name!r}{at}",
+            error,
+            what="is no folder here, not in the local hub cache, and could not be fetched",
+            fix=f"Give a local folder, or download it once where there is a network (hf download "
+            f"{name}) and set HF_HUB_OFFLINE=1",
+            name=name,
         ) from error
 
 
