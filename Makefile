@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 QUICKSTART := cache/quickstart
 
-.PHONY: quickstart test lint types unit soak docs clean
+.PHONY: quickstart test lint types unit contract soak docs clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -27,6 +27,9 @@ types: .venv/.installed
 
 unit: .venv/.installed  ## two processes of one thread each: threads only slow models this small
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+contract: .venv/.installed  ## every backbone, loss and tower in every combination
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.contract
 
 soak: .venv/.installed  ## what is too long for `make test`
 	$(BIN)/python -m pytest -m soak

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Drawing", "scaling_plot"]
 
 _PANEL = ("dataset", "backbone")
-_KINDS = ("model", "static", "random", "id", "popularity")
+_UNTRAINED = ("nearest", "transitions", "popularity")  # lines across: no seeds, no place on x
+_KINDS = ("model", "static", "random", "id", *_UNTRAINED)
 _NUMBERS = ("value", "low", "high")
 _FILLED = (*_PANEL, "arm", "kind", "seed", *_NUMBERS, "num_users", "hit_epoch_limit")
 _TEXTS = (*_PANEL, "metric", "mark", "arm", "kind", "family", "interval_about")
@@ -89,14 +90,15 @@ def scaling_plot(
 
     A marker is an encoder's mean over seeds with its 95% interval, beside one small dot a seed;
     points of one family are joined. Static encoders stand left of the axis break, random weights
-    are open markers, the item-ID baseline is a band (mean and interval), popularity a dashed line,
-    and a triangle marks what stopped at its epoch limit. A note says what the intervals cover:
-    `mean_over_seeds` decides. Panels and families come in the order of the table.
+    are open markers, the item-ID baseline is a band (mean and interval), what is not trained a
+    dashed line, and a triangle marks what stopped at its epoch limit. A note says what the
+    intervals cover: `mean_over_seeds` decides. Panels and families come in the order of the table.
 
     Args:
         table: One row a run and metric, with the columns dataset, backbone, arm, kind ("model",
-            "static", "random", "id" or "popularity"), family, parameters, seed, metric, value, low,
-            high (fractions; the 95% interval over users), num_users and hit_epoch_limit.
+            "static", "random", "id", "nearest", "transitions" or "popularity"), family, parameters,
+            seed, metric, value, low, high (fractions; the 95% interval over users), num_users and
+            hit_epoch_limit.
         metric: Which rows to draw.
         title: Heading of the figure.
         x_label: What the parameters count.
@@ -195,7 +197,7 @@ def _marks(runs: pl.DataFrame, axis: _ParameterAxis) -> Iterator[tuple[Any, ...]
         x = float(row["parameters"]) if row["kind"] in ("model", "random") else static
         found = mean_over_seeds(*(arm[name] for name in _NUMBERS))
         counts = (len(arm), arm["num_users"].max(), arm["hit_epoch_limit"].any())
-        drawn = row["kind"] != "popularity"  # of a line, neither interval nor seeds are drawn
+        drawn = row["kind"] not in _UNTRAINED  # of a line, neither interval nor seeds are drawn
         ends, covers = ((found.low, found.high), found.about) if drawn else ((None, None), None)
         yield (*panel, "mean", *about, None, x, found.mean, *ends, *counts, covers)
         for run in arm.iter_rows(named=True) if drawn else ():
@@ -295,7 +297,7 @@ def _draw_panel(axes: "Axes", panel: pl.DataFrame, axis: _ParameterAxis, looks: 
             axes.plot(row["x"], row["value"], ms=6, mew=1.2, zorder=4, label=f"_mean:{arm}", **look)
             points.append((row, colour))
             continue
-        dashes: Any = (0, (4, 3)) if row["kind"] == "popularity" else "-"
+        dashes: Any = (0, (4, 3)) if row["kind"] in _UNTRAINED else "-"
         axes.axhline(row["value"], color=colour, lw=1.1, ls=dashes, label=f"_line:{arm}")
         if row["low"] is not None:
             fill: Any = {"color": colour, "alpha": 0.14, "lw": 0, "label": f"_band:{arm}"}

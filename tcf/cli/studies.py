@@ -1,7 +1,7 @@
 """`tcf run | table | plot | export`: what takes a study or its records."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from tcf.cli.options import (
     StudyArgument,
 )
 from tcf.cli.shared import load_study, one_line_errors, print_rows
+
+if TYPE_CHECKING:
+    from tcf.model import Recommender
 
 __all__ = ["export", "plot", "run", "table"]
 
@@ -28,6 +31,9 @@ def run(
     keep_models: Annotated[
         bool, typer.Option(help="Keep each run's weights in the cache, for `tcf export`.")
     ] = True,
+    track: Annotated[
+        str | None, typer.Option(help="Also log every epoch: tensorboard, wandb or mlflow.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs; make none.")] = False,
 ) -> None:
     """Run a study: finished runs are skipped, the rest leave a record and a rank ledger each.
@@ -53,6 +59,7 @@ def run(
             cache=cache,
             num_workers=workers,
             keep_models=keep_models,
+            track=track,
         )
         typer.echo(
             f"{planned.name}: {outcome.num_found} runs found, {outcome.num_made} made, "
@@ -114,6 +121,10 @@ def export(
     index: Annotated[
         str | None, typer.Option(help="Also a FAISS index: flat, hnsw or ivf (extra `faiss`).")
     ] = None,
+    encoder: Annotated[
+        bool,
+        typer.Option("--encoder", help="Also a tuned encoder, as a sentence-transformers folder."),
+    ] = False,
     train: Annotated[
         bool, typer.Option("--train", help="Train it again where its weights are not kept.")
     ] = False,
@@ -121,7 +132,7 @@ def export(
     records: RecordsOption = None,
     cache: CacheOption = "auto",
 ) -> None:
-    """Write the item and user vectors of a finished run, and an index over its items."""
+    """Write a finished run's item and user vectors, an index over its items, its tuned encoder."""
     with one_line_errors():
         from tcf._util import lookup
         from tcf.export import FORMATS, INDEXES, rebuild, vectors_of, write_index, write_vectors
@@ -132,6 +143,8 @@ def export(
             lookup(INDEXES, index, "index")
         folder = records or study.parent / "records"
         made = rebuild(load_study(study), name, records=folder, data=data, cache=cache, train=train)
+        if encoder:
+            typer.echo(_export_encoder(made.model, name, out / "encoder"))
         about = {"fingerprint": made.fingerprint, "split": made.split.checksum}
         vectors = vectors_of(made.model, made.split, name=name, about=about)
         for ending in formats:
@@ -140,6 +153,20 @@ def export(
         if index is not None:
             found = write_index(vectors, out / "items.faiss", kind=index)["recall"]
             typer.echo(f"{out / 'items.faiss'}: recall@{found['k']} {found['value']:.4f}")
+
+
+def _export_encoder(model: "Recommender", name: str, folder: Path) -> Path:
+    from tcf.errors import EncoderError
+    from tcf.export import export_tower
+    from tcf.model import TunedTextTower
+
+    if not isinstance(model.tower, TunedTextTower):
+        raise EncoderError(
+            f"{name} has no tuned encoder to be written: leave --encoder out, or name a run of an "
+            "arm that is tuned and stands without IDs"
+        )
+    export_tower(model.tower, folder)
+    return folder
 
 
 def _print_table(folder: Path, metrics: list[str] | tuple[str, ...]) -> None:

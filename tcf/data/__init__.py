@@ -13,6 +13,7 @@ _HOMES = {
     "read_interactions": "formats",
     "read_items": "formats",
     "read_microlens": "formats",
+    "sample_users": "filter",
 }
 __all__ = [
     "Catalog",
@@ -25,5 +26,6 @@ __all__ = [
     "read_interactions",
     "read_items",
     "read_microlens",
+    "sample_users",
 ]
 __getattr__ = lazy_exports(__name__, _HOMES)

@@ -105,11 +105,15 @@ class SampledColumns(BatchColumns):
         num_items: Of the catalogue.
         num_negatives: K, for each prediction.
         rng: Draws them.
+        whole: The columns are the whole catalogue, column by row; what is drawn is the same.
     """
 
-    def __init__(self, num_items: int, *, num_negatives: int, rng: np.random.Generator):
+    def __init__(
+        self, num_items: int, *, num_negatives: int, rng: np.random.Generator, whole: bool = False
+    ):
         super().__init__(num_items)
         self._num_items, self._num_negatives, self._rng = num_items, num_negatives, rng
+        self._whole = whole
 
     def lay_out(
         self,
@@ -120,23 +124,29 @@ class SampledColumns(BatchColumns):
         known: tuple[np.ndarray, np.ndarray],
     ) -> Layout:
         """Return the columns of a batch; see `Columns`."""
-        users, rows = known
-        taken = np.unique(users * (self._num_items + 1) + rows)
-        return self._of(slots, self._draw(owners, targets, taken))
+        drawn = self._draw(owners, targets, known)
+        return Layout(None, None, drawn) if self._whole else self._of(slots, drawn)
 
-    def _draw(self, owners: np.ndarray, targets: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    def _draw(
+        self, owners: np.ndarray, targets: np.ndarray, known: tuple[np.ndarray, np.ndarray]
+    ) -> np.ndarray:
         """Return ``(n, K)`` rows, with the target itself where none was found."""
+        taken = np.unique(known[0] * (self._num_items + 1) + known[1])
+        self._held[known[1]] = True
         owner = np.repeat(owners, self._num_negatives)
         drawn = np.empty(len(owner), np.int64)
         open_places = np.arange(len(owner))
         for _ in range(_REDRAWS):
             rows = self._rng.integers(1, self._num_items + 1, len(open_places))
             drawn[open_places] = rows
-            keys = owner[open_places] * (self._num_items + 1) + rows
+            doubtful = self._held[rows]  # few: an item that some user of the batch has
+            open_places = open_places[doubtful]
+            keys = owner[open_places] * (self._num_items + 1) + rows[doubtful]
             at = np.minimum(np.searchsorted(taken, keys), len(taken) - 1)
             open_places = open_places[taken[at] == keys]
             if not len(open_places):
                 break
+        self._held[known[1]] = False
         drawn = drawn.reshape(-1, self._num_negatives)
         drawn.ravel()[open_places] = np.repeat(targets, self._num_negatives)[open_places]
         return drawn

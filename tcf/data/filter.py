@@ -87,3 +87,29 @@ def filter_interactions(
         interactions_after=kept.num_interactions,
     )
     return catalog.select(kept_rows), kept, report
+
+
+def sample_users(
+    interactions: Interactions, *, num_users: int, rng: np.random.Generator
+) -> Interactions:
+    """Return the interactions of some users, drawn without repetition; their order stays.
+
+    Args:
+        interactions: Of all users; those who are too short for a study are best left out before.
+        num_users: How many to draw.
+        rng: Draws them.
+
+    Raises:
+        ValueError: If there are not so many.
+    """
+    if not 1 <= num_users <= interactions.num_users:
+        raise ValueError(
+            f"num_users must be within 1..{interactions.num_users}, the users there are; "
+            f"got {num_users}"
+        )
+    users = np.sort(rng.choice(interactions.num_users, num_users, replace=False))
+    lengths = interactions.counts()[users]
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    places = np.arange(offsets[-1]) + np.repeat(interactions.offsets[users] - offsets[:-1], lengths)
+    ids = tuple(interactions.user_ids[user] for user in users)
+    return Interactions(ids, interactions.rows[places], offsets)

@@ -1,6 +1,7 @@
 """Vectors that carry their item ids: the only form in which towers take them."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from tcf.errors import DataError
 if TYPE_CHECKING:
     from tcf.data.catalog import Catalog
 
-__all__ = ["Embeddings"]
+__all__ = ["Embeddings", "joined"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,11 @@ class Embeddings:
         if len(set(self.item_ids)) != len(self.item_ids):
             raise DataError("Embeddings need item ids that are all different")
 
+    @property
+    def width(self) -> int:
+        """Floats in a vector."""
+        return self.vectors.shape[1]
+
     def aligned(self, catalog: "Catalog") -> np.ndarray:
         """Return the vectors in the catalogue's order, with a row of zeros for padding on top.
 
@@ -54,20 +60,7 @@ class Embeddings:
         Raises:
             DataError: If an item has no vector, or a vector no item.
         """
-        position = {item_id: place for place, item_id in enumerate(self.item_ids)}
-        missing = [item_id for item_id in catalog.item_ids if item_id not in position]
-        surplus = sorted(position.keys() - set(catalog.item_ids)) if not missing else []
-        if missing or surplus:
-            what = (
-                f"{len(missing)} items of the catalogue have no vector ({_some(missing)})"
-                if missing
-                else f"{len(surplus)} vectors belong to no item of the catalogue ({_some(surplus)})"
-            )
-            raise DataError(
-                f"embeddings and catalogue must hold the same item ids; {what}. "
-                "Encode this catalogue: encode_catalog(catalog, encoder=...)"
-            )
-        order = np.fromiter((position[i] for i in catalog.item_ids), np.int64)
+        order = joined(self.item_ids, catalog)
         result = np.zeros((len(order) + 1, self.vectors.shape[1]), np.float32)
         np.take(self.vectors, order, axis=0, out=result[1:])
         return result
@@ -110,6 +103,35 @@ class Embeddings:
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise DataError(f"{path}: not a file written by Embeddings.save ({error})") from error
         return cls(tuple(about["item_ids"]), vectors, about["manifest"], about["key"])
+
+
+def joined(item_ids: Sequence[str], catalog: "Catalog") -> np.ndarray:
+    """Return, for each item of the catalogue, its place among ``item_ids``.
+
+    Args:
+        item_ids: All different.
+        catalog: Its items must be exactly these, in any order.
+
+    Returns:
+        ``(num_items,)`` int64.
+
+    Raises:
+        DataError: If an item has no vector, or a vector no item.
+    """
+    position = {item_id: place for place, item_id in enumerate(item_ids)}
+    missing = [item_id for item_id in catalog.item_ids if item_id not in position]
+    surplus = sorted(position.keys() - set(catalog.item_ids)) if not missing else []
+    if missing or surplus:
+        what = (
+            f"{len(missing)} items of the catalogue have no vector ({_some(missing)})"
+            if missing
+            else f"{len(surplus)} vectors belong to no item of the catalogue ({_some(surplus)})"
+        )
+        raise DataError(
+            f"embeddings and catalogue must hold the same item ids; {what}. "
+            "Encode this catalogue: encode_catalog(catalog, encoder=...)"
+        )
+    return np.fromiter((position[i] for i in catalog.item_ids), np.int64)
 
 
 def _some(ids: list[str]) -> str:

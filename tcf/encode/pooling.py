@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 __all__ = ["POOLINGS", "first_token", "last_token", "mean"]
@@ -15,13 +16,13 @@ def mean(hidden: Tensor, mask: Tensor) -> Tensor:
         mask: ``(B, T)``, 1 for a real token and 0 for padding; each text has at least one token.
 
     Returns:
-        ``(B, E)`` float32.
+        ``(B, E)`` float32; float64 for states of that precision.
 
     Source: what sentence-transformers' ``Pooling(pooling_mode="mean")`` computes.
     """
     weight = mask.unsqueeze(-1).to(hidden.device).bool()
     # Padding states may be anything, infinities included: replaced, not multiplied by 0.
-    total = hidden.float().masked_fill(~weight, 0.0).sum(dim=1)
+    total = _at_least_float32(hidden).masked_fill(~weight, 0.0).sum(dim=1)
     return total / weight.sum(dim=1)
 
 
@@ -45,7 +46,11 @@ def first_token(hidden: Tensor, mask: Tensor) -> Tensor:
 
 def _take(hidden: Tensor, position: Tensor) -> Tensor:
     index = position.to(hidden.device).view(-1, 1, 1).expand(-1, 1, hidden.shape[-1])
-    return hidden.gather(1, index).squeeze(1).float()
+    return _at_least_float32(hidden.gather(1, index).squeeze(1))
+
+
+def _at_least_float32(values: Tensor) -> Tensor:
+    return values if values.dtype == torch.float64 else values.float()
 
 
 POOLINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

@@ -74,14 +74,7 @@ class VectorStore:
         order = np.argsort(hashes)
         in_order = hashes[order]
         found = np.zeros(len(hashes), bool)
-        for shard in self.manifest()["shards"]:
-            try:
-                rows, vectors = open_shard(self.folder, shard)
-            except CacheError as error:
-                self._damaged.add(shard["vectors"]["file"])
-                _log.warning("%s; its %d texts count as missing", error, shard["num_rows"])
-                continue
-            here = np.frombuffer(rows.tobytes(), "S32")
+        for here, vectors in self.shards():
             place = np.minimum(np.searchsorted(in_order, here), len(hashes) - 1)
             rows_hit = np.flatnonzero(in_order[place] == here)
             positions = order[place[rows_hit]]
@@ -92,6 +85,21 @@ class VectorStore:
             for start in range(0, len(positions), step):
                 part = slice(start, start + step)
                 yield positions[part], vectors[rows_hit[part]]
+
+    def shards(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the ``(n,)`` S32 digests and the map of what is kept of them, of each sound shard.
+
+        Raises:
+            CacheError: If the manifest is damaged, or belongs to another key.
+        """
+        for shard in self.manifest()["shards"]:
+            try:
+                rows, vectors = open_shard(self.folder, shard)
+            except CacheError as error:
+                self._damaged.add(shard["vectors"]["file"])
+                _log.warning("%s; its %d texts count as missing", error, shard["num_rows"])
+                continue
+            yield np.frombuffer(rows.tobytes(), "S32"), vectors
 
     def has(self, hashes: np.ndarray) -> np.ndarray:
         """Return ``(n,)`` bool: whether the manifest's shards name each digest; reads no vector."""
@@ -229,7 +237,10 @@ class Writer:
         self._began = self._flushed = time.monotonic()
 
     def add(self, hashes: np.ndarray, vectors: np.ndarray) -> None:
-        """Keep ``(B, E)`` float32 vectors under their ``(B,)`` S32 digests."""
+        """Keep ``(B, E)`` vectors, all of one number format, under their ``(B,)`` S32 digests.
+
+        The states of a text's tokens go under its digest, one after the other.
+        """
         self._hashes.append(hashes)
         self._vectors.append(vectors)
         self._num_bytes += vectors.nbytes

@@ -1,7 +1,7 @@
 """Exact rank of each target over the whole catalogue. Counts; never sorts."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -23,12 +23,24 @@ class Ranker(Protocol):
         ...
 
 
-def rank_targets(model: Ranker, targets: Targets) -> Ledger:
+@runtime_checkable
+class BlockRanker(Protocol):
+    """Anything that scores all items for a few users at a time."""
+
+    def score_blocks(self, targets: Targets, *, size: int) -> Iterator[Tensor]:
+        """Yield ``(size, num_items)`` scores of rows 1 to the last, task after task.
+
+        The last block may be shorter; a block is read before the next one is asked for.
+        """
+        ...
+
+
+def rank_targets(model: Ranker | BlockRanker, targets: Targets) -> Ledger:
     """Rank each target among all items but the user's known ones; the target always stays in.
 
     Args:
-        model: A `Recommender`, `Popularity`, or anything with ``score_vectors``. A module is put
-            in evaluation mode and back.
+        model: A `Recommender`, `Popularity`, or anything with ``score_vectors`` or
+            ``score_blocks``. A module is put in evaluation mode and back.
         targets: Ranking tasks.
 
     Raises:
@@ -39,8 +51,10 @@ def rank_targets(model: Ranker, targets: Targets) -> Ledger:
         model.eval()
     try:
         with torch.inference_mode():
-            users, items = model.score_vectors(targets)
-            return count_ranks(users, items, targets)
+            if isinstance(model, BlockRanker):
+                blocks = model.score_blocks(targets, size=_USERS)
+                return _count_blocks(_checked(blocks, num_tasks=len(targets)), targets)
+            return count_ranks(*model.score_vectors(targets), targets)
     finally:
         if training and isinstance(model, torch.nn.Module):
             model.train()
@@ -61,31 +75,67 @@ def count_ranks(users: Tensor, items: Tensor, targets: Targets) -> Ledger:
         ValueError: If a score is not finite.
     """
     _check_finite(users, items)
-    device = users.device
-    columns = torch.from_numpy(targets.targets.astype(np.int64) - 1).to(device)
-    owners, known = _distinct_known(targets, num_items=len(items))
-    firsts = np.searchsorted(owners, np.arange(0, len(targets) + _USERS, _USERS))
-    owners, known = (torch.from_numpy(a).to(device) for a in (owners, known))
+    return _count_blocks(_products(users, items), targets)
+
+
+def _products(users: Tensor, items: Tensor) -> Iterator[Tensor]:
+    """Yield blocks of the products of vectors, all in one place that is written again and again."""
     items = items.t().contiguous()
-    count = _Counter(items.shape[1]) if device.type == "cpu" else _count
-    room = users.new_empty(_USERS, items.shape[1])  # one block, written again and again
-    greater = torch.empty(len(users), dtype=torch.int64, device=device)
-    at_least = torch.empty_like(greater)
-    for block, start in enumerate(range(0, len(users), _USERS)):
-        part = slice(start, start + _USERS)
-        scores = torch.mm(users[part], items, out=room[: len(users[part])])
-        own = scores.gather(1, columns[part, None])  # (users, 1)
+    room = users.new_empty(_USERS, items.shape[1])
+    for part in users.split(_USERS):
+        yield torch.mm(part, items, out=room[: len(part)])
+
+
+def _checked(blocks: Iterable[Tensor], *, num_tasks: int) -> Iterator[Tensor]:
+    """Yield blocks of scores, each checked: what products of finite vectors need no check for."""
+    start = 0
+    for scores in blocks:
+        expected = min(_USERS, num_tasks - start)
+        if len(scores) != expected:
+            raise ValueError(
+                f"score_blocks must yield {expected} rows for the tasks from {start} on; "
+                f"got {len(scores)}"
+            )
+        bad = ~torch.isfinite(scores).all(1)
+        if bad.any():
+            raise ValueError(
+                f"every score must be finite; task {start + int(bad.nonzero()[0])} has "
+                "NaN or infinity among its scores"
+            )
+        yield scores
+        start += expected
+    if start < num_tasks:
+        raise ValueError(
+            f"score_blocks must yield a row for each of {num_tasks} tasks; got {start}"
+        )
+
+
+def _count_blocks(blocks: Iterable[Tensor], targets: Targets) -> Ledger:
+    """Count in blocks of scores of ``_USERS`` tasks each."""
+    columns = torch.from_numpy(targets.targets.astype(np.int64) - 1)
+    owners, known = _distinct_known(targets)
+    firsts = np.searchsorted(owners, np.arange(0, len(targets) + _USERS, _USERS))
+    owners, known = torch.from_numpy(owners), torch.from_numpy(known)
+    counts: dict[Compare, list[Tensor]] = {torch.gt: [], torch.ge: []}
+    count: Count | None = None
+    for block, scores in enumerate(blocks):
+        device, start = scores.device, block * _USERS
+        if count is None:
+            count = _Counter(scores.shape[1]) if device.type == "cpu" else _count
+        own = scores.gather(1, columns[start : start + len(scores), None].to(device))  # (users, 1)
         seen = slice(int(firsts[block]), int(firsts[block + 1]))
-        owner = owners[seen] - start
-        seen_scores = scores[owner, known[seen]]
-        for compare, counts in ((torch.gt, greater), (torch.ge, at_least)):
+        owner = owners[seen].to(device) - start
+        seen_scores = scores[owner, known[seen].to(device)]
+        for compare, parts in counts.items():
             masked = compare(seen_scores, own[owner, 0]).to(torch.int64)
-            counts[part] = count(compare, scores, own).index_add(0, owner, masked, alpha=-1)
+            parts.append(count(compare, scores, own).index_add(0, owner, masked, alpha=-1))
+    greater, at_least = (torch.cat(parts) for parts in counts.values())
     ties = at_least - greater - 1  # the target is always at least itself
     return Ledger((greater + 1).to(torch.int32).cpu().numpy(), ties.to(torch.int32).cpu().numpy())
 
 
 Compare = Callable[..., Tensor]  # torch.gt or torch.ge
+Count = Callable[[Compare, Tensor, Tensor], Tensor]
 
 
 def _count(compare: Compare, scores: Tensor, own: Tensor) -> Tensor:
@@ -112,11 +162,12 @@ class _Counter:
         return words.view(torch.uint8).view(len(flags), -1).sum(1)
 
 
-def _distinct_known(targets: Targets, *, num_items: int) -> tuple[np.ndarray, np.ndarray]:
+def _distinct_known(targets: Targets) -> tuple[np.ndarray, np.ndarray]:
     """Return (task, column) of every distinct known item that is not the task's target, by task."""
     tasks, rows = spans(targets.rows, targets.starts, targets.ends)
-    keys = np.unique(tasks * num_items + rows - 1)
-    tasks, columns = np.divmod(keys, num_items)
+    last = int(rows.max(initial=1))
+    keys = np.unique(tasks * last + rows - 1)
+    tasks, columns = np.divmod(keys, last)
     others = columns != targets.targets[tasks] - 1
     return tasks[others], columns[others]
 

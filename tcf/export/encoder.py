@@ -2,20 +2,21 @@
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
 
 from tcf._util import lookup
-from tcf.encode.backends.loading import quiet
+from tcf.encode.backends.loading import load_model, load_tokenizer, quiet
 from tcf.errors import EncoderError
 from tcf.model.layers import Dropout
+from tcf.model.tuned import TunedTextTower
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["export_encoder"]
+__all__ = ["export_encoder", "export_tower"]
 
 _POOLINGS = {"first_token": "cls", "last_token": "lasttoken", "mean": "mean"}
 # by their names and defaults, which is how sentence-transformers makes them again
@@ -77,6 +78,41 @@ def export_encoder(
         modules = [transformer, Pooling(width, mode), *dense]
         whole = SentenceTransformer(modules=modules, device="cpu", **prompts)
         whole.save(str(folder), create_model_card=False)
+
+
+def export_tower(tower: TunedTextTower, folder: Path) -> None:
+    """Write a tuned tower, encoder and projector, as `export_encoder` does.
+
+    Args:
+        tower: As it stands; LoRA is merged into the weights that it adds to.
+        folder: Made; must not be there yet.
+
+    Raises:
+        ValueError: If the folder is there.
+        EncoderError: If sentence-transformers cannot do the same, as with adapters.
+    """
+    states, encoder = tower.states, tower.encoder
+    weights = {
+        name.removeprefix(encoder.prefix): weight for name, weight in encoder.weights().items()
+    }
+    trusted = states.trust_remote_code
+    model, _ = load_model(
+        states.folder,
+        dtype=torch.float32,
+        device=torch.device("cpu"),
+        trust_remote_code=trusted,
+    )
+    surplus = model.load_state_dict(weights, strict=False).unexpected_keys
+    assert not surplus, surplus
+    export_encoder(
+        cast("PreTrainedModel", model),
+        load_tokenizer(states.folder, trust_remote_code=trusted),
+        folder,
+        pooling=states.pooling,
+        max_tokens=states.manifest["encoder"]["max_tokens"],
+        prompt=states.manifest["prompt"],
+        projector=tower.projector,
+    )
 
 
 def _dense(projector: nn.Sequential | None) -> list[nn.Module]:

@@ -16,7 +16,6 @@ from tcf.study.config import RunConfig, Study, fingerprint
 from tcf.study.executors import one_thread
 from tcf.study.runner import encode_arms, load_split
 from tcf.study.tuning import tune, unfinished
-from tcf.study.weights import load_weights, save_weights
 from tcf.train import fit
 
 __all__ = ["Trained", "rebuild"]
@@ -55,8 +54,8 @@ def rebuild(
 
     Raises:
         ValueError: If the study has no such run, or the run has no model.
-        DataError: If its weights are not kept and ``train`` is False, or its search is unfinished.
-        CacheError: If they are damaged.
+        DataError: If its weights are not kept and ``train`` is False, if they are damaged, or its
+            search is unfinished.
     """
     folder = cache_folder(cache)
     if folder is None:
@@ -78,13 +77,16 @@ def rebuild(
     vectors = embeddings.get(config.arm.name)
     key = fingerprint(config, split=split.checksum, vectors=vectors.key if vectors else None)
     model = build(config, split, vectors)
-    if not load_weights(model, folder / "models", fingerprint=key):
-        if not train:
-            raise DataError(
-                f"{folder / 'models'}: the weights of {name} ({key[:12]}) are not kept there: name "
-                "the cache that the study ran with, or train it again (--train)"
-            )
-        with one_thread():
-            fit(model, split, config.train, seed=config.seed)
-        save_weights(model, folder / "models", fingerprint=key)
+    path = folder / "models" / f"{key}.safetensors"
+    if path.exists():
+        model.load_weights(path)
+        return Trained(model, split, config, key)
+    if not train:
+        raise DataError(
+            f"{path}: the weights of {name} are not kept there: name the cache that the study ran "
+            "with, or train it again (--train)"
+        )
+    with one_thread():
+        fit(model, split, config.train, seed=config.seed)
+    model.save(path)
     return Trained(model, split, config, key)

@@ -45,3 +45,7 @@ class Backbone(nn.Module, ABC):
     def items(self, vectors: Tensor) -> Tensor:
         """Return item vectors as scored: unchanged where one serves as input and as output."""
         return vectors
+
+    def extra_repr(self) -> str:
+        """Return what shapes of weights do not tell: weights on disk are held to it."""
+        return f"max_history={self.max_history}"

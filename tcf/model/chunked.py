@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-BLOCK_SCORES = 1 << 19  # 2 MB in fp32: stays in a core's cache
-BLOCK_FLOATS = 1 << 21  # gathered vectors, for scores of drawn negatives
+BLOCK_SCORES = 1 << 21  # 8 MB in fp32; see docs/decisions/0015 for all three
+MIN_USERS = 16  # fewer would read the items from memory again for each
+BLOCK_FLOATS = 1 << 18  # 1 MB of gathered vectors, for scores of drawn negatives
 
 
 class SoftmaxOverAll(torch.autograd.Function):
@@ -30,7 +31,7 @@ class SoftmaxOverAll(torch.autograd.Function):
         Column 0 is padding. ``excluded`` is ``(2, P)``: prediction, rising, and column of every
         score to leave out; a target is never left out.
         """
-        size = max(1, min(len(users), BLOCK_SCORES // len(items)))
+        size = max(1, min(len(users), max(BLOCK_SCORES // len(items), MIN_USERS)))
         room = users.new_empty(size, len(items))
         grad_users, grad_items = torch.empty_like(users), torch.zeros_like(items)
         total = users.new_zeros((), dtype=torch.float64)
@@ -58,39 +59,45 @@ class SoftmaxOverAll(torch.autograd.Function):
         """Return the gradients of users and items."""
         grad_users, grad_items = ctx.saved_tensors
         (grad,) = grads
-        return grad_users * grad, grad_items.mul_(grad), None, None
+        return grad_users * grad, grad_items * grad, None, None
 
 
 class ScoresOfDrawn(torch.autograd.Function):
-    """``(n, K)`` scores ``u_i . v_c`` of the K columns drawn for each prediction."""
+    """``(n, K)`` scores ``u_i . v_c`` of the K columns drawn for each prediction.
+
+    The gradients are weighted sums of rows, which `embedding_bag` makes without gathering them.
+    """
 
     @staticmethod
     def forward(ctx: Any, users: Tensor, items: Tensor, columns: Tensor) -> Tensor:
         """Take ``(n, D)`` users, ``(M, D)`` items, ``(n, K)`` columns."""
         ctx.save_for_backward(users, items, columns)
-        scores = users.new_empty(columns.shape)
-        for rows in _blocks(columns, width=users.shape[1]):
-            drawn = F.embedding(columns[rows], items)  # (b, K, D)
-            torch.bmm(drawn, users[rows, :, None], out=scores[rows, :, None])
-        return scores
+        num, drawn = columns.shape
+        scores = users.new_empty(num, 1, drawn)
+        size = max(1, BLOCK_FLOATS // max(drawn * users.shape[1], 1))
+        for start in range(0, num, size):
+            rows = slice(start, start + size)
+            gathered = F.embedding(columns[rows], items)  # (b, K, D)
+            torch.bmm(users[rows, None, :], gathered.transpose(1, 2), out=scores[rows])
+        return scores.squeeze(1)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         """Return the gradients of users and items."""
         users, items, columns = ctx.saved_tensors
         (grad,) = grads
-        grad_users, grad_items = torch.empty_like(users), torch.zeros_like(items)
-        for rows in _blocks(columns, width=users.shape[1]):
-            drawn = F.embedding(columns[rows], items)
-            torch.bmm(grad[rows, None, :], drawn, out=grad_users[rows, None, :])
-            spread = grad[rows, :, None] * users[rows, None, :]
-            grad_items.index_add_(0, columns[rows].flatten(), spread.flatten(0, 1))
+        grad_users = F.embedding_bag(columns, items, per_sample_weights=grad, mode="sum")
+        order = columns.flatten().argsort(stable=True)
+        counts = columns.flatten().bincount(minlength=len(items))
+        starts = counts.cumsum(0) - counts
+        grad_items = F.embedding_bag(
+            order // columns.shape[1],  # the prediction that each column was drawn for
+            users,
+            starts,
+            per_sample_weights=grad.flatten()[order],
+            mode="sum",
+        )
         return grad_users, grad_items, None
-
-
-def _blocks(columns: Tensor, *, width: int) -> list[slice]:
-    size = max(1, BLOCK_FLOATS // max(columns.shape[1] * width, 1))
-    return [slice(start, start + size) for start in range(0, len(columns), size)]
 
 
 def _leave_out(scores: Tensor, excluded: Tensor, *, start: int, targets: Tensor) -> None:

@@ -1,12 +1,33 @@
 """New layers and how they start. Building them draws no random number; `Recommender` does."""
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 Layer = TypeVar("Layer", bound=nn.Module)
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """A module that draws random numbers in training, from a generator of its own.
+
+    `fit` finds every such module of a model, seeds it, and keeps where it stands in checkpoints.
+    """
+
+    def reseed(self, seed: int) -> None:
+        """Start the stream of draws anew."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Return where the stream stands, as JSON holds it."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from where a stream stood, on the same kind of device."""
+        ...
 
 
 class Dropout(nn.Module):
@@ -27,8 +48,25 @@ class Dropout(nn.Module):
     def reseed(self, seed: int) -> None:
         """Start the stream of draws anew."""
         self._bits = np.random.SFC64(seed)
-        self._torch: torch.Generator | None = None
+        self._torch: torch.Generator | None = None  # of an accelerator, once it draws
+        self._kept: list[int] | None = None
         self._seed = seed
+
+    def state(self) -> dict[str, Any]:
+        """Return where the stream of draws stands, as JSON holds it."""
+        bits: Any = self._bits.state
+        bits = {**bits, "state": {k: [int(n) for n in v] for k, v in bits["state"].items()}}
+        torchs = self._kept if self._torch is None else self._torch.get_state().tolist()
+        return {"seed": self._seed, "bits": bits, "torch": torchs}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from where a stream stood; one of an accelerator goes on at its next draw."""
+        self.reseed(state["seed"])
+        bits = state["bits"]
+        held = {k: np.array(v, np.uint64) for k, v in bits["state"].items()}
+        whole: Any = {**bits, "state": held}
+        self._bits.state = whole
+        self._kept = state["torch"]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x`` with a share of its values set to 0 and the others scaled up."""
@@ -43,6 +81,8 @@ class Dropout(nn.Module):
             return drawn.view(x.shape)
         if self._torch is None:
             self._torch = torch.Generator(x.device).manual_seed(self._seed)
+            if self._kept is not None:
+                self._torch.set_state(torch.tensor(self._kept, dtype=torch.uint8))
         return torch.rand(x.shape, device=x.device, generator=self._torch) >= self.rate
 
 
@@ -60,6 +100,13 @@ def embedding(num_rows: int, dim: int, *, sparse: bool = False) -> nn.Embedding:
     """
     with torch.device("meta"):
         layer = nn.Embedding(num_rows, dim, sparse=sparse)
+    return _zeroed(layer)
+
+
+def gru(num_inputs: int, dim: int) -> nn.GRU:
+    """Return one layer of gated recurrent units of zeros, to be initialised by `xavier_normal_`."""
+    with torch.device("meta"):
+        layer = nn.GRU(num_inputs, dim, batch_first=True)
     return _zeroed(layer)
 
 
@@ -81,7 +128,9 @@ def mlp(
 
 
 def xavier_normal_(module: nn.Module, *, generator: torch.Generator) -> None:
-    """Draw every linear and embedding weight in ``module`` from Xavier's normal; biases become 0.
+    """Draw every weight of the layers in ``module`` from Xavier's normal; biases become 0.
+
+    Layers are linear ones, embeddings and GRUs, of which each gate is drawn as a layer by itself.
 
     Source: the study's released settings (Li et al., arXiv 2305.11700); torch's own default for
     embeddings, N(0, 1), trains differently.
@@ -91,6 +140,13 @@ def xavier_normal_(module: nn.Module, *, generator: torch.Generator) -> None:
             nn.init.xavier_normal_(layer.weight, generator=generator)
             if isinstance(layer, nn.Linear) and layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.GRU):
+            for weight in layer.parameters():
+                for gate in weight.detach().chunk(3):
+                    if weight.ndim == 1:
+                        nn.init.zeros_(gate)
+                    else:
+                        nn.init.xavier_normal_(gate, generator=generator)
 
 
 def _zeroed(layer: Layer) -> Layer:

@@ -158,7 +158,7 @@ def gbce(users: Tensor, items: Tensor, candidates: Candidates, *, calibration: f
     Source: Petrov & Macdonald (gSASRec), RecSys 2023.
     """
     own, drawn, real = _scores(users, items, candidates)
-    share = drawn.shape[1] / max(candidates.num_items - 1, 1)
+    share = min(drawn.shape[1] / max(candidates.num_items - 1, 1), 1.0)
     beta = share * (calibration * (1 - 1 / share) + 1 / share)
     losses = beta * F.softplus(-own) + (F.softplus(drawn) * real).sum(1)
     return losses.mean() / (drawn.shape[1] + 1)
@@ -185,10 +185,11 @@ def bpr(users: Tensor, items: Tensor, candidates: Candidates) -> Tensor:
 
 def _scores(users: Tensor, items: Tensor, candidates: Candidates) -> tuple[Tensor, Tensor, Tensor]:
     """Return ``(n,)`` scores of the targets, ``(n, K)`` of the drawn, and which of these count."""
-    negatives, targets = candidates.negatives, candidates.targets
+    negatives, targets = candidates.negatives, candidates.targets[:, None]
     assert negatives is not None
-    own = (users * items[targets]).sum(1)
-    return own, ScoresOfDrawn.apply(users, items, negatives), negatives != targets[:, None]
+    # together, so that items get one gradient and not two of their own size
+    scores = ScoresOfDrawn.apply(users, items, torch.cat((targets, negatives), 1))
+    return scores[:, 0], scores[:, 1:], negatives != targets
 
 
 LOSSES = {

@@ -1,5 +1,6 @@
 """Recommender = tower + backbone."""
 
+from os import PathLike
 from typing import Literal
 
 import torch
@@ -12,6 +13,7 @@ from tcf.model.backbone import Backbone
 from tcf.model.layers import xavier_normal_
 from tcf.model.losses import LOSSES, Candidates, Loss
 from tcf.model.towers import Tower
+from tcf.model.weights import read_weights, write_weights
 
 
 class Recommender(nn.Module):
@@ -60,17 +62,25 @@ class Recommender(nn.Module):
         return next(self.parameters()).device
 
     def loss(
-        self, batch: Batch, *, log_popularity: Tensor, loss: Loss = LOSSES["in_batch_softmax"]
+        self,
+        batch: Batch,
+        *,
+        log_popularity: Tensor,
+        loss: Loss = LOSSES["in_batch_softmax"],
+        vectors: Tensor | None = None,
     ) -> Tensor:
         """Return the loss of a batch that was laid out for it.
 
         Args:
             batch: Its columns are what ``loss.candidates`` says.
             log_popularity: ``(num_items + 1,)``.
-            loss: Of `LOSSES`, or one's own.
+            loss: Of `LOSSES`, or one's own. Computed in fp32 under autocast too.
+            vectors: ``(M, D)`` item vectors of the columns, where they are at hand.
         """
         rows = batch.rows
-        vectors = self.tower.all() if rows is None else self.tower(rows)  # each distinct item once
+        if vectors is None:  # each distinct item once
+            computed: Tensor = self.tower.all() if rows is None else self.tower(rows)
+            vectors = computed
         users = self.backbone(batch.users, vectors, batch.history, batch.mask)
         users = users.flatten(0, 1).index_select(0, batch.positions)
         candidates = Candidates(
@@ -82,11 +92,13 @@ class Recommender(nn.Module):
             negatives=batch.negatives,
             num_items=self.tower.num_items,
         )
-        return loss.function(
-            self._scaled(self._scored(users)),
-            self._scored(self.backbone.items(vectors)),
-            candidates,
-        )
+        items = self.backbone.items(vectors)
+        with torch.autocast(users.device.type, enabled=False):
+            return loss.function(
+                self._scaled(self._scored(_at_least_fp32(users))),
+                self._scored(_at_least_fp32(items)),
+                candidates,
+            )
 
     def _scored(self, vectors: Tensor) -> Tensor:
         return F.normalize(vectors, dim=-1) if self.scores == "cosine" else vectors
@@ -97,18 +109,25 @@ class Recommender(nn.Module):
         return users / self.temperature if self.temperature != 1 else users
 
     @torch.no_grad()
-    def score_vectors(self, targets: Targets, *, batch_size: int = 1024) -> tuple[Tensor, Tensor]:
+    def tower_vectors(self, rows: Tensor) -> Tensor:
+        """Return the ``(n, D)`` item vectors of ``(n,)`` rows, some at a time."""
+        return torch.cat([self.tower(part) for part in rows.split(8192)])
+
+    @torch.no_grad()
+    def score_vectors(
+        self, targets: Targets, *, batch_size: int = 1024, table: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return the vectors whose products are the scores; every item goes through the tower once.
 
         Args:
             targets: Ranking tasks; each user's vector comes from the known items.
             batch_size: Users at a time.
+            table: ``(num_items + 1, D)`` of `tower_vectors`, where they are at hand.
 
         Returns:
             ``(n, D)`` user vectors and ``(num_items, D)`` item vectors, rows 1 to the last.
         """
-        rows = torch.arange(self.tower.num_items + 1, device=self.device)
-        table = torch.cat([self.tower(part) for part in rows.split(8192)])  # (N + 1, D)
+        table = self._table() if table is None else table
         parts = []
         for start in range(0, len(targets), batch_size):
             tasks = slice(start, start + batch_size)
@@ -119,13 +138,48 @@ class Recommender(nn.Module):
             parts.append(self._scored(vectors))
         return torch.cat(parts), self._scored(self.backbone.items(table[1:]))
 
+    def _table(self) -> Tensor:
+        """Return the ``(N + 1, D)`` vectors of all rows, without a copy where they are there."""
+        if self.tower.is_table:
+            return self.tower.all()
+        return self.tower_vectors(torch.arange(self.tower.num_items + 1, device=self.device))
+
     def num_parameters(self) -> dict[str, int]:
         """Return trained and frozen numbers by group; the sum is every number the model holds."""
-        groups = {
-            "tower": sum(p.numel() for p in self.tower.parameters() if p.requires_grad),
-            "backbone": sum(p.numel() for p in self.backbone.parameters() if p.requires_grad),
-        }
+        groups = {"tower": _num_trained(self.tower), "backbone": _num_trained(self.backbone)}
+        encoders = [m for n, m in self.tower.named_modules() if n.split(".")[-1] == "encoder"]
+        if encoders:
+            groups["encoder"] = _num_trained(encoders[0])  # named_modules: the outermost is first
+            groups["tower"] -= groups["encoder"]
         if self.log_scale is not None:
             groups["temperature"] = 1
         groups["frozen"] = sum(p.numel() for p in self.parameters()) - sum(groups.values())
         return groups
+
+    def architecture(self) -> dict[str, str]:
+        """Return what the shapes of the weights do not tell, in words."""
+        parts: dict[str, nn.Module] = {"tower": self.tower, "backbone": self.backbone}
+        told = {name: f"{type(p).__name__}({p.extra_repr()})" for name, p in parts.items()}
+        return {**told, "scores": self.scores}
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write every weight as safetensors, atomically; frozen text vectors are no part of it."""
+        write_weights(path, self.state_dict(), architecture=self.architecture())
+
+    def load_weights(self, path: str | PathLike[str]) -> None:
+        """Take the weights that `save` wrote; the model keeps its own until all is checked.
+
+        Raises:
+            DataError: If the file is missing or damaged, or its weights are of another
+                architecture.
+        """
+        held = read_weights(path, self.state_dict(), architecture=self.architecture())
+        self.load_state_dict(held)
+
+
+def _at_least_fp32(vectors: Tensor) -> Tensor:
+    return vectors.to(torch.promote_types(vectors.dtype, torch.float32))
+
+
+def _num_trained(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)

@@ -19,10 +19,13 @@ class Tower(nn.Module, ABC):
     Attributes:
         num_items: The padding row not counted.
         dim: Width D of the item vectors.
+        is_table: Its vectors are looked up, not computed: `all` hands out what is there, and
+            processes do not share the work.
     """
 
     num_items: int
     dim: int
+    is_table: bool = False
 
     @abstractmethod
     def forward(self, rows: Tensor) -> Tensor:
@@ -44,6 +47,8 @@ class IdTower(Tower):
         num_items: Number of items, the padding row not counted.
         dim: Width D of the item vectors.
     """
+
+    is_table = True
 
     def __init__(self, num_items: int, *, dim: int):
         super().__init__()
@@ -97,6 +102,7 @@ class FrozenTextTower(Tower):
         self.num_items, self.dim = catalog.num_items, dim
         aligned = torch.from_numpy(embeddings.aligned(catalog))
         self.register_buffer("vectors", aligned, persistent=False)
+        self.key, self.activation = embeddings.key, activation
         self.projector = mlp(
             aligned.shape[1], dim, num_layers=num_layers, dropout=dropout, activation=activation
         )
@@ -112,3 +118,7 @@ class FrozenTextTower(Tower):
     def new_modules(self) -> list[nn.Module]:
         """Return the parts that start from scratch."""
         return [self.projector]
+
+    def extra_repr(self) -> str:
+        """Return whose vectors these are: saved weights fit no others."""
+        return f"vectors={self.key[:12]}, activation={self.activation}"

@@ -1,13 +1,23 @@
-"""From a run's config to its untrained recommender."""
+"""From a run's config to its untrained recommender, or to what needs no training."""
 
 import torch
 
 from tcf.data.split import Split
 from tcf.encode.embeddings import Embeddings
+from tcf.encode.trunk import TrunkStates
 from tcf.model.backbones import BACKBONES
+from tcf.model.hybrid import HybridTower
+from tcf.model.nearest import NearestNeighbour
+from tcf.model.popularity import Popularity
 from tcf.model.recommender import Recommender
-from tcf.model.towers import FrozenTextTower, IdTower
+from tcf.model.towers import FrozenTextTower, IdTower, Tower
+from tcf.model.transitions import Transitions
+from tcf.model.tuned import TunedTextTower
 from tcf.study.config import RunConfig
+
+ItemText = Embeddings | TrunkStates
+"""What a run knows of its items' texts: their vectors, or the states that a tuned encoder starts
+from."""
 
 
 def device() -> torch.device:
@@ -15,14 +25,9 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def build(config: RunConfig, split: Split, embeddings: Embeddings | None) -> Recommender:
+def build(config: RunConfig, split: Split, embeddings: ItemText | None) -> Recommender:
     """Return the untrained recommender of a run."""
-    if embeddings is None:
-        tower = IdTower(split.num_items, dim=config.dim)
-    else:
-        tower = FrozenTextTower(
-            embeddings, split.catalog, dim=config.dim, **config.projector.model_dump()
-        )
+    tower = _tower(config, split, embeddings)
     if config.backbone is None:
         raise ValueError(f"{config.name} has no backbone, so there is no model to build")
     settings = config.backbone.model_dump(exclude={"name"})
@@ -37,3 +42,43 @@ def build(config: RunConfig, split: Split, embeddings: Embeddings | None) -> Rec
         temperature=config.temperature,
         learn_temperature=config.learn_temperature,
     )
+
+
+def _tower(config: RunConfig, split: Split, embeddings: ItemText | None) -> Tower:
+    if embeddings is None:
+        return IdTower(split.num_items, dim=config.dim)
+    settings = {"dim": config.dim, **config.projector.model_dump()}
+    if isinstance(embeddings, TrunkStates):
+        tuned = config.arm.tuned
+        assert tuned is not None
+        text: Tower = TunedTextTower(
+            embeddings,
+            split.catalog,
+            lora_rank=tuned.rank,
+            lora_alpha=tuned.alpha,
+            adapter_size=tuned.adapter_size,
+            seed=config.seed,
+            gradient_checkpointing=tuned.gradient_checkpointing,
+            batch_tokens=tuned.batch_tokens,
+            kept_tokens=tuned.kept_tokens,
+            **settings,
+        )
+    else:
+        text = FrozenTextTower(embeddings, split.catalog, **settings)
+    if config.arm.with_ids is None:
+        return text
+    ids = IdTower(split.num_items, dim=config.dim)
+    return HybridTower(ids, text, combine=config.arm.with_ids)
+
+
+def untrained(
+    config: RunConfig, split: Split, embeddings: ItemText | None
+) -> Popularity | Transitions | NearestNeighbour:
+    """Return what ranks for an arm that is not trained."""
+    if config.arm.kind == "popularity":
+        return Popularity(split)
+    if config.arm.kind == "transitions":
+        return Transitions(split)
+    if config.arm.kind != "nearest" or not isinstance(embeddings, Embeddings):
+        raise ValueError(f"{config.name} needs a recommender and its training")
+    return NearestNeighbour(embeddings, split.catalog)

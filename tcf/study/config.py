@@ -10,94 +10,13 @@ from pydantic import Field, model_validator
 
 from tcf._util import hash_json
 from tcf.data.catalog import Catalog, Interactions
-from tcf.encode.transform import Transform
+from tcf.study.arms import Arm
+from tcf.study.backbones import AnyBackbone, Backbone, ProjectorConfig
 from tcf.study.space import Tuning
 from tcf.train.config import Config, Count, Positive, TrainConfig
 
 NUMBERS = 1
 """Raised by every change that may move a figure (CHANGELOG, Numbers); part of each fingerprint."""
-
-Share = Annotated[float, Field(ge=0, lt=1)]
-
-
-class Arm(Config):
-    """Where the item vectors of a run come from: the one thing in which two arms differ.
-
-    Attributes:
-        name: Shown in tables and plots.
-        kind: ``"model"`` a language model, ``"random"`` one with random weights, ``"static"`` text
-            vectors without a model, ``"id"`` a learned table, ``"popularity"`` no model.
-        family: Arms of one family are joined by a line.
-        encoder: As in `encode_items`, or a name that the study resolves; never a path.
-        layer, pooling, max_tokens, prompt, dtype: As in `encode_items`.
-        transforms: Applied to the vectors in turn, fitted on the items of the training part.
-    """
-
-    added: ClassVar[tuple[str, ...]] = ("transforms",)
-
-    name: str
-    kind: Literal["model", "random", "static", "id", "popularity"]
-    family: str | None = None
-    encoder: str | None = None
-    layer: int = -1
-    pooling: Literal["mean", "last_token", "first_token"] | None = None
-    max_tokens: Count = 30
-    prompt: str = "{text}"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
-    transforms: tuple[Transform, ...] = ()
-
-    @model_validator(mode="after")
-    def _text_needs_an_encoder(self) -> "Arm":
-        if self.has_text != (self.encoder is not None):
-            raise ValueError(
-                f"arm {self.name!r} of kind {self.kind!r} "
-                f"{'needs an' if self.has_text else 'takes no'} encoder; got {self.encoder!r}"
-            )
-        if self.transforms and not self.has_text:
-            raise ValueError(
-                f"arm {self.name!r} of kind {self.kind!r} takes no transforms; "
-                f"got {self.transforms}"
-            )
-        return self
-
-    @property
-    def has_text(self) -> bool:
-        """Whether its items are read as text."""
-        return self.kind in ("model", "random", "static")
-
-    def encoding(self) -> dict[str, Any]:
-        """Return the keywords for `encode_catalog`, the encoder left out."""
-        settings = {"layer", "pooling", "max_tokens", "prompt", "dtype"}
-        # a static encoder has none of them: what was set by hand goes through, to be refused there
-        return self.model_dump(include=settings, exclude_unset=self.kind == "static")
-
-
-class SASRecConfig(Config):
-    """Settings of `tcf.model.SASRec`; the defaults are the study's."""
-
-    name: Literal["SASRec"] = "SASRec"
-    num_layers: Count = 2
-    num_heads: Count = 2
-    max_history: Count = 20
-    dropout: Share = 0.1
-
-
-class DSSMConfig(Config):
-    """Settings of `tcf.model.DSSM`."""
-
-    name: Literal["DSSM"] = "DSSM"
-    num_layers: Annotated[int, Field(ge=0)] = 0
-    dropout: Share = 0.1
-
-
-class ProjectorConfig(Config):
-    """Settings of the projector of `tcf.model.FrozenTextTower`."""
-
-    num_layers: Count = 2
-    dropout: Share = 0.1
-
-
-Backbone = Annotated[SASRecConfig | DSSMConfig, Field(discriminator="name")]
 
 
 class Preset(Config):
@@ -121,7 +40,7 @@ class Preset(Config):
 class RunConfig(Config):
     """One run: a data set, an arm, a backbone, a way of training and a seed.
 
-    Popularity has no backbone, no training and one seed, 0. Scores and temperature are as in
+    An arm that is not trained has no backbone and one seed, 0. Scores and temperature are as in
     `tcf.model.Recommender`. ``tuning`` is the search that found the settings, where one did.
     """
 
@@ -144,6 +63,16 @@ class RunConfig(Config):
         """Name for people of what the runs of all seeds share: data set, backbone, arm."""
         backbone = f"/{self.backbone.name}" if self.backbone else ""
         return f"{self.dataset}{backbone}/{self.arm.name}"
+
+    @model_validator(mode="after")
+    def _training_needs_a_backbone(self) -> "RunConfig":
+        if self.arm.is_trained != (self.backbone is not None):
+            raise ValueError(
+                f"arm {self.arm.name!r} of kind {self.arm.kind!r} "
+                f"{'needs a' if self.arm.is_trained else 'takes no'} backbone; "
+                f"got {self.backbone!r}"
+            )
+        return self
 
     @property
     def name(self) -> str:
@@ -187,12 +116,12 @@ def grid(
     *,
     dataset: str,
     arms: Sequence[Arm],
-    backbones: Sequence[Preset | tuple[SASRecConfig | DSSMConfig, TrainConfig]],
+    backbones: Sequence[Preset | tuple[AnyBackbone, TrainConfig]],
     seeds: Sequence[int] = (0, 1, 2),
     dim: int | None = None,
     projector: ProjectorConfig = _PROJECTOR,
 ) -> tuple[RunConfig, ...]:
-    """Return every arm under every backbone with every seed; popularity once.
+    """Return every arm under every backbone with every seed; what is not trained once.
 
     Args:
         dataset: Display name of the data set.
@@ -209,7 +138,7 @@ def grid(
     names = [arm.name for arm in arms]
     if len(set(names)) != len(names):
         raise ValueError(f"arms need different names; got {names}")
-    trained = [arm for arm in arms if arm.kind != "popularity"]
+    trained = [arm for arm in arms if arm.is_trained]
     presets = [
         one if isinstance(one, Preset) else Preset(backbone=one[0], train=one[1])
         for one in backbones
@@ -230,9 +159,7 @@ def grid(
         for preset, seed, arm in itertools.product(presets, seeds, trained)
     ]
     runs += [
-        RunConfig(dataset=dataset, arm=arm, backbone=None)
-        for arm in arms
-        if arm.kind == "popularity"
+        RunConfig(dataset=dataset, arm=arm, backbone=None) for arm in arms if not arm.is_trained
     ]
     return tuple(runs)
 

@@ -114,7 +114,7 @@ def read_table(folder: str | PathLike[str]) -> pl.DataFrame:
     """Return one row a run and metric, read from the records alone.
 
     Returns:
-        Columns dataset, backbone (null for popularity), arm, kind, family, parameters,
+        Columns dataset, backbone (null for what is not trained), arm, kind, family, parameters,
         parameters_without_embeddings, seed, metric, value, low, high, num_users, epochs,
         hit_epoch_limit, fingerprint.
 

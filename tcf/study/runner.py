@@ -1,12 +1,13 @@
 """run_study(): plan, skip what is finished, run the rest, leave a record and a ledger of each."""
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,13 +15,12 @@ from filelock import FileLock, Timeout
 
 from tcf.data.filter import FilterReport, filter_interactions
 from tcf.data.split import Split, leave_one_out
-from tcf.encode.embeddings import Embeddings
 from tcf.encode.items import encode_catalog
 from tcf.encode.location import cache_folder
 from tcf.encode.transform import apply_transforms
+from tcf.encode.trunk import encode_trunk
 from tcf.evaluate.ranking import rank_targets
-from tcf.model.popularity import Popularity
-from tcf.study.build import build, device
+from tcf.study.build import ItemText, build, device, untrained
 from tcf.study.config import NUMBERS, RunConfig, Study, fingerprint
 from tcf.study.executors import one_thread, run_all, worker_count
 from tcf.study.provenance import peak_bytes, provenance, training_flops
@@ -34,8 +34,10 @@ from tcf.study.records import (
     write_split_ledger,
 )
 from tcf.study.tuning import tune
-from tcf.study.weights import save_weights
 from tcf.train import History, fit
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,11 @@ class _Settings:
     metrics: tuple[str, ...]
     records: Path
     claims: Path
+    checkpoints: Path
+    checkpoint_every_seconds: float
     models: Path | None
+    tracking: Path
+    track: str | None
     data: Mapping[str, Any]
     provenance: Mapping[str, Any]
     searches: Mapping[str, Any]
@@ -68,14 +74,17 @@ def run_study(
     data: Path | None = None,
     cache: str | os.PathLike[str] = "auto",
     num_workers: int | None = None,
+    checkpoint_every_seconds: float = 60,
     keep_models: bool = True,
+    track: str | None = None,
     say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
 ) -> Outcome:
     """Run what is not finished yet; each run leaves a record and a rank ledger in ``records``.
 
     A run is finished when its record is there; its fingerprint names the file. Each run uses one
     thread, so that its bytes do not depend on how many run beside it. Killed at any moment, the
-    next call carries on; two processes on one folder share the work.
+    next call carries on, a training from its last checkpoint (in the cache, removed when the record
+    is there); two processes on one folder share the work.
 
     Args:
         study: What to run.
@@ -83,8 +92,11 @@ def run_study(
         data: Handed to ``study.load``.
         cache: As in `encode_items`; also holds what ``study.encoders`` makes.
         num_workers: Worker processes; default one a core.
+        checkpoint_every_seconds: As in `fit`; a training that is killed loses so much at the most.
         keep_models: Keep the trained weights of each run in ``models/`` of the cache, from which
             `tcf.export` takes vectors.
+        track: A tracker that accelerate knows, ``"tensorboard"`` say, hears of every epoch; its
+            files lie in the cache, under ``tracking``.
         say: Takes a line of progress.
 
     Raises:
@@ -113,6 +125,8 @@ def run_study(
         key = fingerprint(config, split=split.checksum, vectors=vectors.key if vectors else None)
         done = record_path(records, config, fingerprint=key).exists()
         (finished if done else todo).append((config, key, vectors))
+        if done:  # what a kill between the record and this left
+            shutil.rmtree(folder / "checkpoints" / key, ignore_errors=True)
     say(f"{study.name}: {len(finished)} runs found, {len(todo)} to make")
     if not split_path(records, split.checksum).exists():
         write_split_ledger(split_path(records, split.checksum), split)
@@ -121,7 +135,11 @@ def run_study(
         metrics=study.metrics,
         records=records,
         claims=folder / "claims",
+        checkpoints=folder / "checkpoints",
+        checkpoint_every_seconds=checkpoint_every_seconds,
         models=folder / "models" if keep_models else None,
+        tracking=folder / "tracking",
+        track=track,
         data={"checksum": split.checksum, **report.as_dict()},
         provenance=provenance(),
         searches=study.searches,
@@ -155,18 +173,24 @@ def load_split(study: Study, data: Path | None) -> tuple[Split, FilterReport]:
     return leave_one_out(catalog, interactions), report
 
 
-def encode_arms(study: Study, split: Split, *, cache: Path) -> dict[str, Embeddings]:
+def encode_arms(study: Study, split: Split, *, cache: Path) -> dict[str, ItemText]:
     """Return the item vectors of each arm with text, made or found, by the arm's name.
 
-    An arm's transforms are fitted on the items that occur in the training part.
+    An arm's transforms are fitted on the items that occur in the training part. Of a tuned arm, it
+    is the states that enter the lowest tuned block.
     """
     arms = {config.arm.name: config.arm for config in study.runs if config.arm.encoder}
     names = sorted({arm.encoder for arm in arms.values() if arm.encoder})
     known = study.encoders(names, split.catalog, cache) if study.encoders and names else {}
     training = [split.catalog.item_ids[row - 1] for row in np.unique(split.train.rows)]
-    embeddings = {}
+    embeddings: dict[str, ItemText] = {}
     for name, arm in arms.items():
-        encoder = known.get(arm.encoder or "", arm.encoder)
+        encoder: Any = known.get(arm.encoder or "", arm.encoder)
+        if arm.tuned is not None:
+            states = encode_trunk(split.catalog, encoder=encoder, cache=cache, **arm.trunk())
+            about = {**states.manifest, "name": arm.encoder}
+            embeddings[name] = replace(states, manifest=about)
+            continue
         made = encode_catalog(split.catalog, encoder=encoder, cache=cache, **arm.encoding())
         named = replace(made, manifest={**made.manifest, "name": arm.encoder})
         embeddings[name] = apply_transforms(named, arm.transforms, fit_on=training)
@@ -174,7 +198,7 @@ def encode_arms(study: Study, split: Split, *, cache: Path) -> dict[str, Embeddi
 
 
 def run_one(
-    config: RunConfig, key: str, embeddings: Embeddings | None, settings: _Settings
+    config: RunConfig, key: str, embeddings: ItemText | None, settings: _Settings
 ) -> str | None:
     """Make one run and write its ledger, then its record; None if another process has it."""
     path = record_path(settings.records, config, fingerprint=key)
@@ -183,30 +207,49 @@ def run_one(
         with FileLock(settings.claims / f"{key}.lock", blocking=False):
             if path.exists():
                 return None
-            return _run_claimed(config, key, embeddings, settings, path)
+            said = _run_claimed(config, key, embeddings, settings, path)
+            shutil.rmtree(settings.checkpoints / key, ignore_errors=True)
+            return said
     except Timeout:
         return None
 
 
 def _run_claimed(
-    config: RunConfig, key: str, embeddings: Embeddings | None, settings: _Settings, path: Path
+    config: RunConfig,
+    key: str,
+    embeddings: ItemText | None,
+    settings: _Settings,
+    path: Path,
 ) -> str:
     split = settings.split
     with one_thread():
-        began = time.perf_counter()
         history, parameters, flops, where = None, {}, 0, torch.device("cpu")
-        model = Popularity(split)
-        if config.backbone is not None:
+        if config.backbone is None:
+            model = untrained(config, split, embeddings)
+        else:
             where = device()
             model = build(config, split, embeddings).to(where)
             parameters = model.num_parameters()
-            history = fit(model, split, config.train, seed=config.seed, progress=False)
+            accelerator = _tracker(config, key, settings)
+            history = fit(
+                model,
+                split,
+                config.train,
+                seed=config.seed,
+                progress=False,
+                checkpoint=settings.checkpoints / key / "training.safetensors",
+                checkpoint_every_seconds=settings.checkpoint_every_seconds,
+                accelerator=accelerator,
+            )
+            if accelerator is not None:
+                accelerator.end_training()
             flops = training_flops(model, split, config.train) * len(history.epochs)
             if settings.models is not None:
-                save_weights(model, settings.models, fingerprint=key)
-        trained = time.perf_counter()
+                model.save(settings.models / f"{key}.safetensors")
+        began = time.perf_counter()
         ledger = rank_targets(model, split.test)
-        ended = time.perf_counter()
+        test_seconds = time.perf_counter() - began
+    train_seconds = _seconds(history)
     metrics = summarize(ledger, settings.metrics)
     search = settings.searches.get(config.cell) if config.tuning else None
     write_ledger(path.with_suffix(".parquet"), ledger)
@@ -224,8 +267,8 @@ def _run_claimed(
                 "device": where.type,
                 "num_threads": 1,
                 "train_flops": flops,
-                "train_seconds": round(trained - began, 2),
-                "test_seconds": round(ended - trained, 2),
+                "train_seconds": round(train_seconds, 2),
+                "test_seconds": round(test_seconds, 2),
                 "peak_process_bytes": peak_bytes(),
             },
             "history": _history(history),
@@ -236,16 +279,35 @@ def _run_claimed(
         },
     )
     first = settings.metrics[0]
-    return f"{first} {metrics[first]['mean']:.4f} in {ended - began:.0f} s"
+    return f"{first} {metrics[first]['mean']:.4f} in {train_seconds + test_seconds:.0f} s"
 
 
-def _vectors(embeddings: Embeddings | None) -> dict[str, Any] | None:
+def _tracker(config: RunConfig, key: str, settings: _Settings) -> "Accelerator | None":
+    """Return an accelerator whose tracker hears of one run, or None where none is wanted."""
+    if settings.track is None:
+        return None
+    from accelerate import Accelerator
+
+    settings.tracking.mkdir(parents=True, exist_ok=True)
+    tracker = Accelerator(log_with=settings.track, project_dir=settings.tracking)
+    slug = record_path(settings.tracking, config, fingerprint=key).stem
+    tracker.init_trackers(slug, config={"run": config.name, "fingerprint": key})
+    return tracker
+
+
+def _seconds(history: History | None) -> float:
+    """Return what training took, over all its parts where it was left and gone on with."""
+    epochs = [] if history is None else history.epochs
+    return sum(epoch.train_seconds + epoch.evaluate_seconds for epoch in epochs)
+
+
+def _vectors(embeddings: ItemText | None) -> dict[str, Any] | None:
     if embeddings is None:
         return None
     about = {
         "key": embeddings.key,
         "encoder": embeddings.manifest["name"],
-        "width": embeddings.vectors.shape[1],
+        "width": embeddings.width,
         "parameters": embeddings.manifest["parameters"],
     }
     transforms = embeddings.manifest.get("transforms")

@@ -10,9 +10,8 @@ from filelock import FileLock, Timeout
 
 from tcf._util import write_json
 from tcf.data.split import Split
-from tcf.encode.embeddings import Embeddings
 from tcf.errors import DataError
-from tcf.study.build import build, device
+from tcf.study.build import ItemText, build, device
 from tcf.study.config import RunConfig
 from tcf.study.executors import one_thread
 from tcf.train import fit
@@ -33,7 +32,7 @@ class TrialSettings:
 
 
 def run_trial(
-    config: RunConfig, key: str, vectors: Embeddings | None, wait: bool, settings: TrialSettings
+    config: RunConfig, key: str, vectors: ItemText | None, wait: bool, settings: TrialSettings
 ) -> Trial | None:
     """Make one trial or find it; None if another process is at it and ``wait`` is False."""
     path = settings.trials / f"{key}.json"
@@ -47,7 +46,7 @@ def run_trial(
         return None
 
 
-def _train(config: RunConfig, vectors: Embeddings | None, split: Split) -> Trial:
+def _train(config: RunConfig, vectors: ItemText | None, split: Split) -> Trial:
     began = time.perf_counter()
     about: Trial = {"value": None, "epochs": 0, "best_epoch": None}
     try:

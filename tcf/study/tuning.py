@@ -10,8 +10,8 @@ from typing import Any
 
 from tcf._util import write_json
 from tcf.data.split import Split
-from tcf.encode.embeddings import Embeddings
 from tcf.errors import DataError
+from tcf.study.build import ItemText
 from tcf.study.config import NUMBERS, RunConfig, Study, fingerprint
 from tcf.study.executors import Run, worker_count, workers
 from tcf.study.proposals import propose
@@ -26,7 +26,7 @@ __all__ = ["tune", "unfinished"]
 def tune(
     study: Study,
     split: Split,
-    embeddings: Mapping[str, Embeddings],
+    embeddings: Mapping[str, ItemText],
     *,
     records: Path,
     cache: Path,
@@ -104,7 +104,7 @@ def tune(
 
 
 def unfinished(
-    study: Study, split: Split, embeddings: Mapping[str, Embeddings], *, records: Path
+    study: Study, split: Split, embeddings: Mapping[str, ItemText], *, records: Path
 ) -> list[str]:
     """Return the cells whose search is not among the records yet. Arguments as `tune`."""
     if study.tuning is None:
@@ -118,7 +118,7 @@ class _Search:
     """One cell: what it starts from, where its result lies, and the trials so far."""
 
     base: RunConfig
-    vectors: Embeddings | None
+    vectors: ItemText | None
     path: Path
     key: str
     trials: list[Trial] = field(default_factory=list)
@@ -189,7 +189,7 @@ def _plan(
     study: Study,
     tuning: Tuning,
     split: Split,
-    embeddings: Mapping[str, Embeddings],
+    embeddings: Mapping[str, ItemText],
     records: Path,
 ) -> dict[str, _Search]:
     trained = [config for config in study.runs if config.backbone is not None]
@@ -227,7 +227,7 @@ def _run_round(tasks: Sequence["_Task"], run: Run, line: _Line) -> None:
         task.search.trials.append(made[task.place])
 
 
-def _key(config: RunConfig, checksum: str, vectors: Embeddings | None) -> str:
+def _key(config: RunConfig, checksum: str, vectors: ItemText | None) -> str:
     return fingerprint(config, split=checksum, vectors=vectors.key if vectors else None)
 
 

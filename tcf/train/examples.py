@@ -14,7 +14,9 @@ from tcf.model.losses import LOSSES, Loss
 from tcf.model.recommender import Recommender
 from tcf.train.config import TrainConfig
 
-__all__ = ["log_popularity", "loss_of", "num_batches", "training_batches"]
+__all__ = ["log_popularity", "loss_of", "num_batches", "reads_catalog", "training_batches"]
+
+_WHOLE_FROM = 1 / 8  # draws an item
 
 
 def loss_of(config: TrainConfig) -> Loss:
@@ -45,7 +47,7 @@ def training_batches(
         loss: Says what the predictions choose among.
     """
     backbone = model.backbone
-    columns = _columns(split, config, rng, loss=loss)
+    columns = _columns(model, config, rng, loss=loss)
     if backbone.examples == "pairs":
         return pair_batches(split.train, batch_size=config.batch_size, rng=rng, columns=columns)
     settings = {
@@ -77,11 +79,35 @@ def log_popularity(split: Split) -> Tensor:
     return (counts.clamp(min=1) / split.train.num_interactions).log().float()
 
 
-def _columns(split: Split, config: TrainConfig, rng: np.random.Generator, *, loss: Loss) -> Columns:
+def reads_catalog(model: Recommender, config: TrainConfig, *, loss: Loss) -> bool:
+    """Return whether a step reads the whole item table, and so updates every row of it.
+
+    A loss over the catalogue does. Drawn negatives do where a batch has so many of them that
+    updating the rows they name one by one costs more (docs/decisions/0015), and the tower hands out
+    its table as it is.
+    """
+    if loss.candidates != "drawn":
+        return loss.candidates == "catalog"
+    # each user has one prediction at least
+    num_drawn = config.batch_size * _num_negatives(config, loss=loss)
+    return model.tower.is_table and num_drawn >= model.tower.num_items * _WHOLE_FROM
+
+
+def _columns(
+    model: Recommender, config: TrainConfig, rng: np.random.Generator, *, loss: Loss
+) -> Columns:
     if loss.candidates == "catalog":
         return CatalogColumns()
+    num_items = model.tower.num_items
     if loss.candidates == "batch":
-        return BatchColumns(split.num_items)
-    number = config.num_negatives or loss.num_negatives or 1
-    # its own stream: how many are drawn does not change the order of the examples
-    return SampledColumns(split.num_items, num_negatives=number, rng=rng.spawn(1)[0])
+        return BatchColumns(num_items)
+    return SampledColumns(
+        num_items,
+        num_negatives=_num_negatives(config, loss=loss),
+        rng=rng.spawn(1)[0],  # its own: how many are drawn does not change the examples' order
+        whole=reads_catalog(model, config, loss=loss),
+    )
+
+
+def _num_negatives(config: TrainConfig, *, loss: Loss) -> int:
+    return config.num_negatives or loss.num_negatives or 1

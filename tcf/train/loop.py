@@ -1,36 +1,26 @@
 """fit(): the one training loop."""
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from tcf.data.batches import Batch
 from tcf.data.split import Split
 from tcf.evaluate.metrics import metric
 from tcf.evaluate.ranking import rank_targets
-from tcf.model.layers import Dropout
 from tcf.model.losses import Loss
 from tcf.model.recommender import Recommender
+from tcf.train.checkpoint import Checkpoint, identity_of
 from tcf.train.config import TrainConfig
-from tcf.train.examples import log_popularity, loss_of, num_batches, training_batches
-from tcf.train.optimizer import Optimizer
+from tcf.train.examples import loss_of, num_batches
 from tcf.train.progress import Line, progress_line
+from tcf.train.ranks import Ranks, rank_over
+from tcf.train.run import EpochRecord, Run
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 __all__ = ["EpochRecord", "History", "fit"]
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """One epoch: mean training loss, validation metric, and seconds spent on each."""
-
-    loss: float
-    validation: float
-    train_seconds: float
-    evaluate_seconds: float
 
 
 @dataclass(frozen=True)
@@ -57,11 +47,14 @@ def fit(
     seed: int,
     loss: Loss | None = None,
     progress: bool = True,
+    checkpoint: Path | None = None,
+    checkpoint_every_seconds: float = 60,
+    accelerator: "Accelerator | None" = None,
 ) -> History:
     """Train until validation stops improving, and leave the model in its best state.
 
-    The same seed, machine and number of threads give the same bytes on CPU. No global generator is
-    touched.
+    The same seed, machine and number of threads give the same bytes on CPU, wherever a training is
+    killed and goes on from its checkpoint. No global generator is touched.
 
     Args:
         model: Changed in place.
@@ -71,70 +64,90 @@ def fit(
         seed: Decides the order of the examples and the dropout, each by its own child seed.
         loss: In place of the one that ``config`` names.
         progress: Show a live line on stderr.
+        checkpoint: A file. What it holds is gone on with; it is written anew as time passes, and
+            stays when training has ended. One training writes to it at a time.
+        checkpoint_every_seconds: At least so long between two; writing takes at most a twentieth of
+            the time. 0: as often as can be.
+        accelerator: Its device, and with several processes each one's share of every batch; all
+            call `fit` with the same arguments. Its trackers, where they are set up, are told of
+            every epoch. The first process writes the checkpoint, all read it.
 
     Raises:
         ValueError: If the loss or a score stops being finite.
+        CacheError: If the checkpoint belongs to another training, or is damaged.
     """
-    sampling, dropout = np.random.SeedSequence(seed).spawn(2)
-    rng = np.random.default_rng(sampling)
+    ranks = Ranks(accelerator)
     loss = loss or loss_of(config)
-    log_shares = log_popularity(split).to(model.device)
-    size = num_batches(model, split, config)
-    optimizer = Optimizer(model, config, loss=loss, num_batches=size)
-    epochs: list[EpochRecord] = []
-    best, best_epoch, best_state = -1.0, 0, {}
-    layers = [module for module in model.modules() if isinstance(module, Dropout)]
-    for layer, state in zip(layers, dropout.generate_state(len(layers)), strict=True):
-        layer.reseed(int(state))
-    with progress_line(
-        config.monitor, num_batches=size, max_epochs=config.max_epochs, shown=progress
-    ) as line:
-        while len(epochs) < config.max_epochs:
-            began = time.perf_counter()
-            batches = training_batches(model, split, config, rng, loss=loss)
-            mean = _train_epoch(
-                model, optimizer, batches, log_shares, loss, line, epoch=len(epochs) + 1
+    if accelerator is not None:
+        model.to(accelerator.device)
+    keeper = None
+    if checkpoint is not None or ranks.world > 1:
+        identity = identity_of(model, split, config, loss=loss, seed=seed, num_ranks=ranks.world)
+        ranks.check_alike(identity, device=model.device)
+        if checkpoint is not None:
+            keeper = Checkpoint(
+                checkpoint, every_seconds=checkpoint_every_seconds, identity=identity
             )
-            trained = time.perf_counter()
-            value = float(metric(rank_targets(model, split.validation), config.monitor).mean())
-            ended = time.perf_counter()
-            epochs.append(EpochRecord(mean, value, trained - began, ended - trained))
-            if value > best:
-                best, best_epoch = value, len(epochs)
-                best_state = {name: v.clone() for name, v in model.state_dict().items()}
-            line.epoch(value, epoch=len(epochs), best=best, best_epoch=best_epoch)
-            if config.patience is not None and len(epochs) - best_epoch >= config.patience:
-                break
-    model.load_state_dict(best_state)
-    out_of_patience = config.patience is not None and len(epochs) - best_epoch >= config.patience
-    return History(epochs, best_epoch, hit_epoch_limit=not out_of_patience)
+    run = Run(
+        model,
+        split,
+        config,
+        seed=seed,
+        loss=loss,
+        ranks=ranks,
+        accelerator=accelerator,
+        checkpoint=keeper,
+    )
+    size = num_batches(model, split, config)
+    with progress_line(
+        config.monitor,
+        num_batches=size,
+        max_epochs=config.max_epochs,
+        shown=progress and ranks.is_first,
+        done=len(run.epochs) * size + run.num_done,
+    ) as line:
+        while len(run.epochs) < config.max_epochs and not _out_of_patience(run, config):
+            _epoch(run, line, lambda: _validate(model, split, config, ranks))
+            if accelerator is not None:
+                _track(accelerator, run, config)
+    model.load_state_dict(run.best_state, strict=False)
+    return History(run.epochs, run.best_epoch, hit_epoch_limit=not _out_of_patience(run, config))
 
 
-def _train_epoch(
-    model: Recommender,
-    optimizer: Optimizer,
-    batches: Iterator[Batch],
-    log_popularity: Tensor,
-    loss: Loss,
-    line: Line,
-    *,
-    epoch: int,
-) -> float:
-    model.train()
-    total, done = torch.zeros((), dtype=torch.float64), 0
-    for batch in batches:
-        batch = batch.to(model.device)
-        optimizer.refresh(batch)
-        value = model.loss(batch, log_popularity=log_popularity, loss=loss)
-        value.backward()
-        optimizer.step()
-        total += value.detach().cpu()
-        done += 1
-        line.step(float(total) / done, epoch=epoch, done=done)
-    optimizer.rows.flush()
-    mean = float(total) / max(done, 1)
-    if not np.isfinite(mean):
-        raise ValueError(
-            f"the training loss must stay finite; it became {mean}: lower learning_rate"
-        )
-    return mean
+def _epoch(run: Run, line: Line, validate: Callable[[], float]) -> None:
+    run.train(line)
+    run.close_epoch(validate())
+    line.epoch(
+        run.epochs[-1].validation,
+        epoch=len(run.epochs),
+        best=run.best,
+        best_epoch=run.best_epoch,
+    )
+
+
+def _validate(model: Recommender, split: Split, config: TrainConfig, ranks: Ranks) -> float:
+    """Return the mean of the monitor over the validation targets."""
+    if ranks.world > 1:
+        ledger = rank_over(model, split.validation, ranks)
+    else:
+        ledger = rank_targets(model, split.validation)
+    return float(metric(ledger, config.monitor).mean())
+
+
+def _out_of_patience(run: Run, config: TrainConfig) -> bool:
+    return config.patience is not None and len(run.epochs) - run.best_epoch >= config.patience
+
+
+def _track(accelerator: "Accelerator", run: Run, config: TrainConfig) -> None:
+    """Tell the trackers of an epoch; without any, nothing happens."""
+    epoch = run.epochs[-1]
+    accelerator.log(
+        {
+            "train/loss": epoch.loss,
+            "train/learning_rate": run.optimizer.learning_rate,
+            "train/seconds": epoch.train_seconds,
+            "validation/seconds": epoch.evaluate_seconds,
+            f"validation/{config.monitor}": epoch.validation,
+        },
+        step=len(run.epochs),
+    )

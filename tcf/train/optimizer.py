@@ -1,7 +1,8 @@
 """One step for all parameters: tables by rows, the rest by torch, each group with its own rate."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,9 +11,11 @@ from tcf.data.batches import Batch
 from tcf.model.losses import Loss
 from tcf.model.recommender import Recommender
 from tcf.train.config import TrainConfig
+from tcf.train.examples import reads_catalog
+from tcf.train.ranks import Ranks
 from tcf.train.row_adamw import RowAdamW
 
-__all__ = ["Optimizer", "learning_rate_factor", "parameter_groups"]
+__all__ = ["Optimizer", "below", "learning_rate_factor", "parameter_groups"]
 
 _NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm)
 
@@ -21,7 +24,7 @@ class Optimizer:
     """AdamW over all trained parameters.
 
     Embedding tables whose gradient is of the batch's rows alone are updated by rows
-    (`RowAdamW`); a loss over the whole catalogue reads every row of the item table, which then is a
+    (`RowAdamW`). Where a step reads every row of the item table (`reads_catalog`), the table is a
     parameter like the others.
 
     Args:
@@ -32,7 +35,7 @@ class Optimizer:
     """
 
     def __init__(self, model: Recommender, config: TrainConfig, *, loss: Loss, num_batches: int):
-        whole = model.tower if loss.candidates == "catalog" else nn.Module()
+        whole = model.tower if reads_catalog(model, config, loss=loss) else nn.Module()
         tables = [
             m
             for m in model.modules()
@@ -47,6 +50,17 @@ class Optimizer:
         self._config, self._num_batches, self._lr = config, num_batches, config.learning_rate
         self._base = [group["lr"] for group in groups]
         self._parameters = [p for group in groups for p in group["params"]]
+        self._names = {id(parameter): name for name, parameter in model.named_parameters()}
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Every trained parameter in one group: what a gradient scaler looks through."""
+        return [{"params": [*(table.weight for table in self.rows.tables), *self._parameters]}]
+
+    @property
+    def learning_rate(self) -> float:
+        """The recommender's, at the step whose rates were set last."""
+        return self.rows.lr
 
     def refresh(self, batch: Batch) -> None:
         """Set the step's rates, and bring the table rows that the batch reads up to date."""
@@ -70,15 +84,52 @@ class Optimizer:
             self.dense.zero_grad()
         self.num_steps += 1
 
-    def gradients(self) -> list[Tensor]:
-        """Return every gradient of the step, of tables those of the rows that were read."""
-        tables = [t.weight.grad for t in self.rows.tables if t.weight.grad is not None]
-        return [g._values() if g.is_sparse else g for g in tables] + [
-            p.grad for p in self._parameters if p.grad is not None
-        ]
+    def skip(self) -> None:
+        """Forget the gradients instead of a step."""
+        self.rows.skip()
+        if self.dense is not None:
+            self.dense.zero_grad()
+
+    def gradients(self) -> dict[str, Tensor]:
+        """Return every gradient of the step by name, of tables those of the rows that were read."""
+        (everything,) = self.param_groups
+        found = {self._names[id(p)]: p.grad for p in everything["params"] if p.grad is not None}
+        return {name: g._values() if g.is_sparse else g for name, g in found.items()}
+
+    def add_over(self, ranks: Ranks) -> None:
+        """Make each gradient the sum of those of all ranks; tables get those of the same rows."""
+        for number, table in enumerate(self.rows.tables):
+            _widen(table.weight, self.rows.refreshed(number))
+        for parameter in self._parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            elif parameter.grad.is_sparse:  # a table that one process would have read as a whole
+                parameter.grad = parameter.grad.to_dense()
+        ranks.add_(list(self.gradients().values()))
+
+    def state(self) -> dict[str, Tensor]:
+        """Return, between two steps, everything that the next ones depend on but the parameters."""
+        held = {f"rows.{name}": value for name, value in self.rows.state().items()}
+        if self.dense is not None:
+            for number, moments in self.dense.state_dict()["state"].items():
+                held |= {f"dense.{number}.{name}": value for name, value in moments.items()}
+        return {**held, "steps": torch.tensor(self.num_steps)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state, the parameters being as they were then."""
+        self.num_steps = int(state["steps"])
+        self.rows.restore(below(state, "rows"))
+        if self.dense is None:
+            return
+        dense: dict[int, dict[str, Tensor]] = {}
+        for name, value in below(state, "dense").items():
+            number, _, what = name.partition(".")
+            dense.setdefault(int(number), {})[what] = value
+        groups = self.dense.state_dict()["param_groups"]
+        self.dense.load_state_dict({"state": dense, "param_groups": groups})
 
     def _clip(self, longest: float) -> None:
-        gradients = self.gradients()
+        gradients = list(self.gradients().values())
         norm = torch.linalg.vector_norm(
             torch.stack([torch.linalg.vector_norm(g) for g in gradients])
         )
@@ -140,6 +191,23 @@ def group_of(name: str) -> str:
             if part in ("encoder", "projector"):
                 return part
     return "recommender"
+
+
+def _widen(weight: Tensor, rows: Tensor) -> None:
+    """Give a table the gradient of exactly these ``(n,)`` rows, rising: 0 where it had none."""
+    values = weight.new_zeros(len(rows), weight.shape[1])
+    if weight.grad is not None:
+        values.index_add_(
+            0, torch.searchsorted(rows, weight.grad._indices()[0]), weight.grad._values()
+        )
+    weight.grad = torch.sparse_coo_tensor(
+        rows[None], values, weight.shape, is_coalesced=True, check_invariants=False
+    )
+
+
+def below(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    """Return what lies below a name in a state, by the rest of the name."""
+    return {n.removeprefix(f"{part}."): v for n, v in state.items() if n.startswith(f"{part}.")}
 
 
 def _spared(model: nn.Module) -> set[int]:

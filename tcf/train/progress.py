@@ -19,13 +19,24 @@ class Line:
         num_batches: Of an epoch.
         max_epochs: Epochs at the most.
         bar: What draws it, or None.
+        done: Batches that an earlier part of the training has done: they count as done, and not
+            for the rate.
     """
 
-    def __init__(self, monitor: str, num_batches: int, max_epochs: int, bar: "Progress | None"):
+    def __init__(
+        self,
+        monitor: str,
+        num_batches: int,
+        max_epochs: int,
+        bar: "Progress | None",
+        *,
+        done: int = 0,
+    ):
         self._monitor, self._num_batches, self._bar = monitor, num_batches, bar
-        self._max_epochs, self._verdict = max_epochs, ""
-        self._began, self._done, self._shown = time.monotonic(), 0, 0.0
-        self._task = None if bar is None else bar.add_task("", total=num_batches * max_epochs)
+        self._verdict, self._before = "", done
+        self._began, self._shown = time.monotonic(), float("-inf")
+        total = num_batches * max_epochs
+        self._task = None if bar is None else bar.add_task("", total=total, completed=done)
 
     def step(self, loss: float, *, epoch: int, done: int) -> None:
         """Show a step: the mean loss of this epoch so far.
@@ -35,14 +46,14 @@ class Line:
             epoch: 1-based.
             done: Batches of this epoch.
         """
-        self._done += 1
         now = time.monotonic()
         if self._bar is None or now - self._shown < 0.2:
             return
         self._shown = now
-        rate = self._done / max(now - self._began, 1e-9)
+        completed = (epoch - 1) * self._num_batches + done
+        rate = (completed - self._before) / max(now - self._began, 1e-9)
         text = f"epoch {epoch}: loss {loss:.4f}, {rate:.1f} batches/s{self._verdict}"
-        self._update((epoch - 1) * self._num_batches + done, text)
+        self._update(completed, text)
 
     def epoch(self, value: float, *, epoch: int, best: float, best_epoch: int) -> None:
         """Show what validation found after an epoch."""
@@ -56,11 +67,11 @@ class Line:
 
 @contextmanager
 def progress_line(
-    monitor: str, *, num_batches: int, max_epochs: int, shown: bool
+    monitor: str, *, num_batches: int, max_epochs: int, shown: bool, done: int = 0
 ) -> Iterator[Line]:
     """Yield a live line on stderr, or one that shows nothing."""
     if not shown:
-        yield Line(monitor, num_batches, max_epochs, None)
+        yield Line(monitor, num_batches, max_epochs, None, done=done)
         return
     from rich.console import Console
     from rich.progress import (
@@ -80,4 +91,4 @@ def progress_line(
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield Line(monitor, num_batches, max_epochs, bar)
+        yield Line(monitor, num_batches, max_epochs, bar, done=done)

@@ -1,5 +1,7 @@
 """AdamW that costs what a step touches, not what the tables hold."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -89,6 +91,38 @@ class RowAdamW:
         self._extend()
 
     @torch.no_grad()
+    def skip(self) -> None:
+        """Let the refreshed rows be as they are, and forget the gradients: no step was made."""
+        for number, (table, held) in enumerate(zip(self.tables, self._held, strict=True)):
+            if held is not None:
+                rows, _, m, v = held
+                self._moments[number][rows] = torch.stack((m, v), dim=1)
+                self._last[number][rows] = self.num_steps
+            table.weight.grad = self._held[number] = None
+
+    def refreshed(self, table: int) -> Tensor:
+        """Return the ``(n,)`` rows of a table that the next `step` updates."""
+        held = self._held[table]
+        assert held is not None
+        return held[0]
+
+    def state(self) -> dict[str, Tensor]:
+        """Return, between two steps, everything but the tables; idle rows stay as they are."""
+        held = {"decay": self._decay, "tail": self._tail, "tail_eps": self._tail_eps}
+        for number, (moments, last) in enumerate(zip(self._moments, self._last, strict=True)):
+            held |= {f"moments.{number}": moments, f"last.{number}": last}
+        return {**held, "steps": torch.tensor([self.num_steps, self._flushed])}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state, the tables being as they were then."""
+        self.num_steps, self._flushed = state["steps"].tolist()
+        self._decay, self._tail = state["decay"], state["tail"]
+        self._tail_eps = state["tail_eps"]
+        for number, (moments, last) in enumerate(zip(self._moments, self._last, strict=True)):
+            moments.copy_(state[f"moments.{number}"])
+            last.copy_(state[f"last.{number}"])
+
+    @torch.no_grad()
     def flush(self) -> None:
         """Bring every row up to the present step, before the tables are read as a whole."""
         for number, table in enumerate(self.tables):
@@ -99,7 +133,7 @@ class RowAdamW:
             self._last[number].fill_(self.num_steps)
         self._flushed = self.num_steps
         self._decay = self._decay.new_ones(1)
-        self._tail = self._tail_eps = self._decay.new_zeros(1)
+        self._tail, self._tail_eps = self._decay.new_zeros(1), self._decay.new_zeros(1)
 
     def _up_to_date(self, table: int, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return weight and moments of these rows as they are after the present step."""
@@ -107,12 +141,13 @@ class RowAdamW:
         idle = (self.num_steps - since).double()  # integers would give powers in float32
         m, v = self._moments[table][rows].unbind(1)
         idle_since = since - self._flushed
-        tail = self._tail[idle_since]
+        sums = (self._decay, self._tail, self._tail_eps)
+        kept, tail, tail_eps = (held.to(since.device)[idle_since] for held in sums)
         ages = torch.stack(
             (
-                self._decay[idle_since],
+                kept,
                 tail,
-                torch.where(idle > 0, self._tail_eps[idle_since] / tail, self.eps),
+                torch.where(idle > 0, tail_eps / tail, self.eps),
                 self.betas[0] ** idle,
                 self.betas[1] ** idle,
             )

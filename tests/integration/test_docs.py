@@ -13,9 +13,25 @@ from tests import tiny_models
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [
     "guide/encode.md",
+    "guide/train.md",
+    "howto/add-a-backbone.md",
     "howto/add-an-encoder.md",
     "howto/encode-with-a-model-larger-than-memory.md",
+    "howto/export-vectors.md",
+    "howto/fine-tune-an-encoder.md",
+    "howto/tune-every-arm-alike.md",
 ]
+
+STUDY = """
+from tcf.data.simulate import simulate
+from tcf.study import Arm, SASRecConfig, Study, grid
+from tcf.train import TrainConfig
+
+def study():
+    brief = [(SASRecConfig(), TrainConfig(max_epochs=1))]
+    runs = grid(dataset="mine", arms=[Arm(name="ID", kind="id")], backbones=brief, seeds=[0], dim=8)
+    return Study("mine", lambda data: simulate(num_users=60, num_items=40, seed=0), runs)
+"""
 
 
 @pytest.fixture
@@ -25,6 +41,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tiny_models.tiny_opt(tmp_path / "facebook" / "opt-125m")
     rows = "".join(f"i{n}\t{title}\n" for n, title in enumerate(tiny_models.TITLES))
     (tmp_path / "items.tsv").write_text(f"item_id\ttitle\n{rows}")
+    (tmp_path / "study.py").write_text(STUDY)
     return tmp_path
 
 

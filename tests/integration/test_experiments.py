@@ -15,7 +15,10 @@ from tcf.train import TrainConfig
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
 
-@pytest.mark.parametrize(("name", "num_runs"), [("quickstart", 55), ("microlens", 37)])
+@pytest.mark.parametrize(
+    ("name", "num_runs"),
+    [("quickstart", 55), ("microlens", 37), ("microlens_tuned", 9), ("presets", 8)],
+)
 def test_a_study_plans_its_runs(name: str, num_runs: int):
     study = load_study(EXPERIMENTS / name / "study.py")
     assert (study.name, len(study.runs)) == (name, num_runs)

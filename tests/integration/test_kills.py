@@ -1,6 +1,7 @@
 """Fifty kills at random moments lose nothing that was finished and change no figure."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -120,3 +121,74 @@ def stored(cache: Path, hashes: np.ndarray) -> np.ndarray:
         for positions, _ in VectorStore(cache, ingredients).read(hashes):
             held[positions] = True
     return held
+
+
+def run_and_keep_weights(folder: Path, num_arms: int, ready: Any) -> None:
+    """Run a study with a checkpoint at every step; the weights of each run are kept beside."""
+    from safetensors.torch import save_file
+
+    from tcf.study import runner
+    from tests.tiny_study import ARMS, study
+
+    original = runner.fit
+
+    def kept(model: Any, split: Any, config: Any, **settings: Any) -> Any:
+        ready.set()  # from here on it trains
+        history = original(model, split, config, **settings)
+        key = settings["checkpoint"].parent.name
+        (folder / "weights").mkdir(exist_ok=True)
+        save_file(model.state_dict(), folder / "weights" / f"{key}.safetensors")
+        return history
+
+    runner.fit = kept
+    runner.run_study(
+        study(max_epochs=5, arms=ARMS[:num_arms]),
+        records=folder / "records",
+        cache=folder / "cache",
+        num_workers=1,
+        checkpoint_every_seconds=0,
+        say=lambda _text: None,
+    )
+
+
+def in_a_process(folder: Path, num_arms: int, *, killed_after: float | None) -> int | None:
+    """Run the study in a process of its own; returns how it ended, None if it was killed."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["tcf.study.runner", "tests.tiny_study", "sklearn.decomposition"]
+    )
+    ready = context.Event()
+    process = context.Process(target=run_and_keep_weights, args=(folder, num_arms, ready))
+    process.start()
+    while not ready.wait(0.02) and process.is_alive():
+        pass
+    process.join(killed_after)
+    if process.exitcode is None:
+        process.kill()  # SIGKILL
+        process.join()
+        return None
+    return process.exitcode
+
+
+@pytest.mark.parametrize(
+    ("num_kills", "num_arms"), [(3, 1), pytest.param(20, 2, marks=pytest.mark.soak)]
+)
+def test_training_survives_kills(num_kills: int, num_arms: int, tmp_path: Path) -> None:
+    disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
+    began = time.monotonic()
+    assert in_a_process(undisturbed, num_arms, killed_after=None) == 0
+    longest = time.monotonic() - began
+    rng = np.random.default_rng(num_kills)
+    in_the_middle = 0
+    for _ in range(num_kills):
+        in_a_process(disturbed, num_arms, killed_after=rng.uniform(0, longest / num_kills))
+        in_the_middle += bool(list(disturbed.glob("cache/checkpoints/*/training.safetensors")))
+    assert in_the_middle
+    assert in_a_process(disturbed, num_arms, killed_after=None) == 0
+    assert figures(disturbed) == figures(undisturbed)
+    names = sorted(path.name for path in (undisturbed / "weights").iterdir())
+    assert len(names) == 2 * num_arms
+    for name in names:
+        one, other = (f / "weights" / name for f in (disturbed, undisturbed))
+        assert one.read_bytes() == other.read_bytes()
+    assert not list(disturbed.glob("cache/checkpoints/*"))

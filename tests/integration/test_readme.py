@@ -4,10 +4,12 @@ import json
 import re
 from pathlib import Path
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from tcf.cli import app
+from tcf.study.records import read_table
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -70,3 +72,17 @@ def test_its_figures_of_speed_are_those_of_the_benchmark():
     default = ratios["tcf bfloat16 / sentence-transformers' default (float32, 32)"]
     assert f"{same:.2f} times as fast as sentence-transformers at its best" in README
     assert f"{default:.1f} times\nas fast in bfloat16 as sentence-transformers at its fl" in README
+
+
+def test_its_figures_of_training_are_those_of_the_benchmarks_and_records():
+    results = ROOT / "benchmarks" / "results"
+    speed = json.loads((results / "train_speed.json").read_text())["full_softmax"]["epoch_ratio"]
+    tuned = json.loads((results / "finetune.json").read_text())["ratio_to_the_studys_way"]
+    text = " ".join(README.split())
+    assert f"SASRec + ID is {speed:.1f} times as fast as RecTools'" in text
+    assert f"top blocks {tuned:.1f} times as fast as the study's way" in text
+    table = read_table(ROOT / "experiments" / "presets" / "records")
+    found = table.filter(pl.col("metric") == "ndcg@10").group_by("arm").agg(pl.col("value").mean())
+    means = dict(found.iter_rows())
+    gain = means["ID, strong"] / means["ID, paper"] - 1
+    assert f'The "strong" preset is {gain:.0%} above the study\'s settings in NDCG@10' in text

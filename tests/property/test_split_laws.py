@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tcf.data.batches import pair_batches, sequence_batches
+from tcf.data.batches import cloze_batches, pair_batches, sequence_batches
+from tcf.data.columns import BatchColumns
 from tcf.data.filter import filter_interactions
 from tcf.data.split import Split, leave_one_out
 from tests import worlds
@@ -76,10 +77,14 @@ def test_batches_never_hold_a_held_out_event(histories, batch_size, seed):
     split = numbered_split(histories)
     rng = np.random.default_rng(seed)
     train = set(split.train.rows.tolist())
+    settings = {"batch_size": batch_size, "rng": rng, "columns": BatchColumns(split.num_items)}
     for batches in (
-        sequence_batches(split.train, max_history=20, batch_size=batch_size, rng=rng),
-        pair_batches(split.train, batch_size=batch_size, rng=rng),
+        sequence_batches(split.train, max_history=20, **settings),
+        cloze_batches(split.train, max_history=20, hidden_share=0.3, **settings),
+        pair_batches(split.train, **settings),
     ):
         for batch in batches:
             assert set(batch.rows.tolist()) <= train
-            assert batch.known[batch.owners, batch.targets].all()  # a target is its user's own
+            known = set(map(tuple, batch.known.t().tolist()))
+            own = zip(batch.owners.tolist(), batch.targets.tolist(), strict=True)
+            assert set(own) <= known  # a target is its user's own

@@ -191,6 +191,15 @@ def test_random_weights_are_an_open_marker_at_their_own_parameters():
     assert means["small"].get_markerfacecolor() == means["small"].get_markeredgecolor()
 
 
+@pytest.mark.parametrize("kind", ["nearest", "transitions"])
+def test_what_is_not_trained_is_a_dashed_line_in_every_panel(kind: str):
+    extra = runs("counted", kind, 0.02, seeds=(0,), parameters=5, backbone=None)
+    drawing = scaling_plot(table(study() + study(backbone="DSSM") + extra))
+    assert drawing.data.filter(arm="counted")["mark"].to_list() == ["mean", "mean"]
+    for axes in drawing.figure.axes:
+        assert lines(axes, "_line:")["counted"].is_dashed()
+
+
 def test_item_id_is_a_band_of_its_interval_and_popularity_a_dashed_line():
     drawing = scaling_plot(table())
     axes = only_axes(drawing)
@@ -303,7 +312,10 @@ def change(**columns):
         (change(high=float("inf")), "high must be finite"),
         (change(value=5.0, high=5.5), "values must be fractions between 0 and 1; got .*value=5.0"),
         (change(low=0.9), "low <= value <= high must hold; got .*low=0.9"),
-        (change(kind="big"), "kind must be one of model, static, random, id, popularity; got"),
+        (
+            change(kind="big"),
+            "kind must be one of model, static, random, id, nearest, transit",
+        ),
         (change(parameters=12), "a static encoder has 0 parameters; got .*parameters=12"),
         (change(kind="model"), "an encoder needs its number of parameters, above 0; got"),
         (change(seed=1), "an arm has one run a seed; got .*arm='TF-IDF'"),

@@ -67,9 +67,9 @@ def outline(
     blocks = find_blocks(half)
     if blocks is None or len({id(block) for block in blocks}) < len(blocks):
         raise EncoderError(
-            f"{folder}: streaming needs a stack of blocks, an nn.ModuleList as long as the "
-            f"config's num_hidden_layers, each block with weights of its own; "
-            f"{type(half).__name__} has none. Use placement='resident'"
+            f"{folder}: streaming and tuning need a stack of blocks, an nn.ModuleList as long as "
+            f"the config's num_hidden_layers, each block with weights of its own; "
+            f"{type(half).__name__} has none. Use placement='resident', and keep the vectors frozen"
         )
     names = {id(module): name for name, module in whole.named_modules()}
     quantizer = quantization and _prepare(whole, quantization, dtype=dtype, device=device)
@@ -213,8 +213,8 @@ def _unloaded(folder: Path, *, dtype: torch.dtype, trust_remote_code: bool) -> A
     config = read_config(folder, trust_remote_code=trust_remote_code)
     if getattr(config, "quantization_config", None) is not None:
         raise EncoderError(
-            f"{folder}: weights that are stored quantised cannot be streamed; "
-            "use placement='resident'"
+            f"{folder}: weights that are stored quantised cannot be streamed or tuned; "
+            "use placement='resident', and keep the vectors frozen"
         )
     foreign = not type(config).__module__.startswith("transformers.")
     try:

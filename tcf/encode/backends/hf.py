@@ -39,6 +39,9 @@ class Transformer:
         trust_remote_code: Run code that came with the model.
         progress: Let a streamed pass show a bar of its blocks.
         padding_side: Vectors do not depend on it; right is right for every model.
+
+    Attributes:
+        layers: As given.
     """
 
     def __init__(
@@ -58,7 +61,7 @@ class Transformer:
         progress: bool = True,
         padding_side: Literal["left", "right"] = "right",
     ) -> None:
-        self._folder, self._memory, self._work, self._layers = folder, memory, work, layers
+        self._folder, self._memory, self._work, self.layers = folder, memory, work, layers
         self._placement, self._progress = placement, progress
         self._settings: dict[str, Any] = {
             "max_tokens": max_tokens,
@@ -97,7 +100,7 @@ class Transformer:
 
         return TransformerReader(
             self._folder,
-            layers=self._layers,
+            layers=self.layers,
             device_map="auto" if self.placement == "sharded" else None,
             offload_folder=self._work and self._work / "offload",
             **self._settings,

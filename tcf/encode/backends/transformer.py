@@ -107,6 +107,28 @@ class TransformerReader:
         plan = plan_batches(tokens.lengths, wanted, batch_tokens=self._batch_tokens)
         yield from run_with_backoff(plan, run)
 
+    def token_states(
+        self, tokens: Tokens, wanted: np.ndarray, *, layer: int
+    ) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Yield ``(positions, states)``: the states of each token of a batch of texts, packed.
+
+        Args:
+            tokens: Of all texts.
+            wanted: ``(n,)`` int, the texts whose states are asked for.
+            layer: One of those that the reader was made for.
+
+        Yields:
+            ``(B,)`` positions, and the ``(tokens of those texts, E)`` states, text by text.
+        """
+
+        def run(positions: np.ndarray) -> Tensor:
+            with torch.inference_mode():
+                states, mask = self._states(self._inputs(tokens, positions), [layer])
+                return states[layer][mask.bool()].cpu()
+
+        plan = plan_batches(tokens.lengths, wanted, batch_tokens=self._batch_tokens)
+        yield from run_with_backoff(plan, run)
+
     def parameters(self, layer: int) -> dict[str, int]:
         """Count the parameters used up to one of the layers."""
         return self._parameters[layer]

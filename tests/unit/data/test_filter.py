@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tcf.data.filter import filter_interactions
+from tcf.data.filter import filter_interactions, sample_users
 from tcf.errors import DataError
 from tests import worlds
 
@@ -51,3 +51,22 @@ def test_nobody_left_is_an_error():
     message = "no user has min_interactions=5 or more; the longest history has 3"
     with pytest.raises(DataError, match=message):
         filter_interactions(worlds.catalog(1), worlds.interactions([[1] * 3, [1]]))
+
+
+def test_sampled_users_keep_their_histories_and_their_order():
+    whole = worlds.interactions([[1, 2], [3], [4, 5, 6], [7, 8]])
+    some = sample_users(whole, num_users=2, rng=np.random.default_rng(0))
+    histories = dict(zip(whole.user_ids, np.split(whole.rows, whole.offsets[1:-1]), strict=True))
+    found = dict(zip(some.user_ids, np.split(some.rows, some.offsets[1:-1]), strict=True))
+    assert len(found) == 2 and list(found) == sorted(found)
+    assert all(rows.tolist() == histories[user].tolist() for user, rows in found.items())
+    same = sample_users(whole, num_users=2, rng=np.random.default_rng(0))
+    assert same.user_ids == some.user_ids
+    assert sample_users(whole, num_users=4, rng=np.random.default_rng(1)).user_ids == whole.user_ids
+
+
+@pytest.mark.parametrize("number", [0, 5])
+def test_no_more_users_are_sampled_than_there_are(number: int):
+    whole = worlds.interactions([[1], [2], [3], [4]])
+    with pytest.raises(ValueError, match=f"num_users must be within 1..4.*got {number}"):
+        sample_users(whole, num_users=number, rng=np.random.default_rng(0))

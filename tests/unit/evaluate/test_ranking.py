@@ -1,5 +1,7 @@
 """Ranks on cases with a known answer, and scores that are no numbers."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -82,6 +84,52 @@ def test_finite_vectors_whose_products_are_not_are_refused():
     long = torch.full((1, 2), 1e20, dtype=torch.float64)
     ledger = count_ranks(long, torch.full((3, 2), 1e20, dtype=torch.float64), tasks)
     assert ledger.ties.tolist() == [1]
+
+
+class InBlocks:
+    """Hands out scores that are there already, a block at a time."""
+
+    def __init__(self, scores: Tensor):
+        self.scores = scores
+
+    def score_blocks(self, targets: Targets, *, size: int) -> Iterator[Tensor]:
+        yield from self.scores.split(size)
+
+
+@pytest.mark.parametrize("num_users", [1, 64, 65, 200])
+def test_blocks_of_scores_give_the_ranks_of_the_products_they_hold(num_users: int):
+    split = worlds.random_split(num_users=num_users, num_items=40, seed=0)
+    rng = np.random.default_rng(0)
+    users = torch.from_numpy(rng.integers(-2, 3, (num_users, 3)).astype(float))
+    items = torch.from_numpy(rng.integers(-1, 2, (40, 3)).astype(float))
+    expected = count_ranks(users, items, split.test)
+    found = rank_targets(InBlocks(users @ items.t()), split.test)
+    np.testing.assert_array_equal(found.rank, expected.rank)
+    np.testing.assert_array_equal(found.ties, expected.ties)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_blocks_whose_scores_are_not_finite_are_refused(bad: float):
+    split = worlds.random_split(num_users=150, num_items=40, seed=0)
+    scores = torch.zeros(150, 40)
+    scores[130, 7] = bad
+    with pytest.raises(ValueError, match="every score must be finite; task 130 has NaN or infin"):
+        rank_targets(InBlocks(scores), split.test)
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "message"),
+    [
+        (128, "score_blocks must yield a row for each of 150 tasks; got 128"),
+        (149, "score_blocks must yield 22 rows for the tasks from 128 on; got 21"),
+        (151, "score_blocks must yield 22 rows for the tasks from 128 on; got 23"),
+        (300, "score_blocks must yield 22 rows for the tasks from 128 on; got 64"),
+    ],
+)
+def test_blocks_must_hold_a_row_for_each_task(num_rows: int, message: str):
+    split = worlds.random_split(num_users=150, num_items=40, seed=0)
+    with pytest.raises(ValueError, match=message):
+        rank_targets(InBlocks(torch.zeros(num_rows, 40)), split.test)
 
 
 def test_single_precision_ranks_differ_only_where_another_score_is_within_a_hair():

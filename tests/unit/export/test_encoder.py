@@ -8,10 +8,13 @@ import pytest
 import torch
 from torch import nn
 
+from tcf.data.catalog import Catalog
 from tcf.encode.items import encode_items
+from tcf.encode.trunk import encode_trunk
 from tcf.errors import EncoderError
-from tcf.export import export_encoder
+from tcf.export import export_encoder, export_tower
 from tcf.model.layers import mlp, xavier_normal_
+from tcf.model.tuned import TunedTextTower
 from tests import tiny_models
 
 TEXTS = tiny_models.TITLES
@@ -65,6 +68,36 @@ def test_weights_that_were_tuned_are_those_that_are_written(opt_folder: Path, tm
             parameter.mul_(1.1)
     export_encoder(model, tokenizer, tmp_path / "out", pooling="mean", max_tokens=30)
     assert not np.allclose(encoded(tmp_path / "out"), before, rtol=1e-2)
+
+
+@pytest.mark.parametrize("settings", [{}, {"lora_rank": 2}], ids=["whole", "LoRA"])
+@pytest.mark.parametrize("kind", ["opt", "bert", "t5"])
+def test_a_tuned_tower_encodes_as_it_does(
+    kind: str, settings: dict, folders: dict[str, Path], tmp_path: Path
+):
+    ids = tuple(f"i{n}" for n in range(len(TEXTS)))
+    states = encode_trunk(
+        Catalog(ids, tuple(TEXTS)),
+        encoder=folders[kind],
+        num_tuned_layers=1,
+        dtype="float32",
+        states="float32",
+        max_tokens=9,
+        prompt="car {text}",
+        progress=False,
+    )
+    tower = TunedTextTower(states, Catalog(ids, tuple(TEXTS)), dim=8, **settings).eval()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in tower.parameters():  # as if it had been trained
+            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.05)
+        expected = tower.all()[1:].numpy()
+    export_tower(tower, tmp_path / "out")
+    found = encoded(tmp_path / "out")
+    norms = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
+    assert ((found * expected).sum(1) / norms).min() > 0.9999
+    with pytest.raises(ValueError, match="the encoder is written to a new folder; this one is"):
+        export_tower(tower, tmp_path / "out")
 
 
 def test_a_tokenizer_without_padding_and_a_model_with_a_head(tmp_path: Path):

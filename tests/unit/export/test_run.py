@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from tcf.cli import app
 from tcf.encode.backends.arrays import read_vectors
-from tcf.errors import CacheError, DataError
+from tcf.errors import DataError
 from tcf.evaluate.ranking import rank_targets
 from tcf.export import rebuild
 from tcf.export import run as run_module
@@ -64,7 +64,7 @@ def test_it_ranks_as_the_run_did_and_trains_nothing(name: str, made: Path, monke
 
 
 def test_weights_that_are_not_kept_are_asked_for_or_trained_again(made: Path, tmp_path: Path):
-    message = r"models: the weights of blocks/SASRec/ID/seed 0 \(\w{12}\) are not kept there"
+    message = "the weights of blocks/SASRec/ID/seed 0 are not kept there: name the cache that"
     with pytest.raises(DataError, match=message):
         again(made, cache=tmp_path)
     trained = again(made, cache=tmp_path, train=True)
@@ -90,15 +90,15 @@ def test_damaged_weights_are_named(made: Path, tmp_path: Path):
     path = tmp_path / "models" / f"{again(made).fingerprint}.safetensors"
     path.parent.mkdir()
     path.write_bytes(b"nothing")
-    message = r"\.safetensors: the weights of this run are needed .*: remove the file"
-    with pytest.raises(CacheError, match=message):
+    message = r"\.safetensors: a safetensors file of weights is needed .*: save the model again"
+    with pytest.raises(DataError, match=message):
         again(made, cache=tmp_path)
     other = next((made / "cache" / "models").glob("*"))
     dssm = again(made, NAMES[2]).fingerprint
     if other.stem == dssm:
         other = made / "cache" / "models" / f"{again(made).fingerprint}.safetensors"
     (tmp_path / "models" / f"{dssm}.safetensors").write_bytes(other.read_bytes())
-    with pytest.raises(CacheError, match="the weights of this run are needed"):
+    with pytest.raises(DataError, match="weights of this architecture are needed, whose"):
         again(made, NAMES[2], cache=tmp_path)
 
 
@@ -159,6 +159,7 @@ class TestTheCommand:
                 "index must be one of flat, hnsw, ivf; got 'pq'",
             ),
             (("--run", "blocks"), "run must be one of"),
+            (("--run", NAMES[0], "--encoder"), "has no tuned encoder to be written"),
         ],
     )
     def test_mistakes_get_one_line(self, arguments, message: str, made: Path, tmp_path: Path):

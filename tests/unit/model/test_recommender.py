@@ -5,11 +5,10 @@ import pytest
 import torch
 from torch import nn
 
+from tcf.model.backbone import Backbone
 from tcf.model.backbones import BACKBONES
-from tcf.model.dssm import DSSM
 from tcf.model.popularity import Popularity
 from tcf.model.recommender import Recommender
-from tcf.model.sasrec import SASRec
 from tcf.model.towers import FrozenTextTower, IdTower
 from tests import worlds
 
@@ -22,7 +21,7 @@ def text_tower(dim: int = D) -> FrozenTextTower:
     return FrozenTextTower(worlds.embeddings(SPLIT.catalog, VECTORS), SPLIT.catalog, dim=dim)
 
 
-def backbone(name: str, dim: int = D) -> SASRec | DSSM:
+def backbone(name: str, dim: int = D) -> Backbone:
     settings = {"num_users": U, "num_layers": 1} if name == "DSSM" else {}
     return BACKBONES[name](dim=dim, **settings)
 

@@ -26,11 +26,13 @@ def test_paper_is_the_default_and_keeps_its_fingerprints():
 def test_strong_is_another_way_of_training():
     assert strong("SASRec") != paper("SASRec")
     assert strong("SASRec").train.loss in LOSSES
+    assert strong("SASRec").backbone == SASRecConfig(dropout=0.3)
+    assert strong("MeanHistory").backbone.name == "MeanHistory"  # it has no dropout to set
 
 
 @pytest.mark.parametrize("preset", [paper, strong])
 def test_a_backbone_is_a_name_or_its_settings(preset):
-    assert preset("SASRec").backbone == SASRecConfig()
+    assert preset("DSSM").backbone.name == "DSSM"
     assert preset(SASRecConfig(num_layers=3)).backbone.num_layers == 3
     with pytest.raises(ValueError, match=r"backbone must be one of .*; got 'SASRek'; did you"):
         preset("SASRek")

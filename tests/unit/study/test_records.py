@@ -10,7 +10,9 @@ import pytest
 from tcf.errors import DataError
 from tcf.evaluate.ledger import Ledger
 from tcf.evaluate.metrics import metric
-from tcf.study.config import Arm, RunConfig, SASRecConfig
+from tcf.study.arms import Arm
+from tcf.study.backbones import SASRecConfig
+from tcf.study.config import RunConfig
 from tcf.study.records import (
     MAX_RECORD_BYTES,
     read_ledger,

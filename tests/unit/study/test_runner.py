@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from tcf.study import runner
-from tcf.study.config import Arm, Study
+from tcf.study.arms import Arm
+from tcf.study.config import Study
 from tcf.study.records import MAX_RECORD_BYTES, read_ledger, read_records, read_table, summarize
 from tcf.study.runner import Outcome, load_split, run_study
 from tests.tiny_study import ARMS, study
@@ -81,6 +82,21 @@ def test_a_record_says_how_its_number_was_made(made: Path):
         assert record["compute"]["num_threads"] == 1
         assert record["provenance"]["seed"] == record["config"]["seed"]
         assert str(made) not in json.dumps(record)
+
+
+def test_what_is_not_trained_runs_beside_the_rest_and_on_the_same_vectors(tmp_path: Path):
+    text = ARMS[1]
+    planned = study(arms=(text, text.nearest(), Arm(name="transitions", kind="transitions")))
+    assert run(planned, tmp_path) == Outcome(num_found=0, num_made=4, num_elsewhere=0)
+    records = {r["config"]["arm"]["name"]: r for r in read_records(tmp_path / "records")}
+    near, counted = records["TF-IDF, nearest"], records["transitions"]
+    assert near["vectors"] == records["TF-IDF"]["vectors"] and counted["vectors"] is None
+    for record in (near, counted):
+        assert record["config"]["backbone"] is record["history"] is None
+        assert record["parameters"] == {} and record["compute"]["train_flops"] == 0
+    table = read_table(tmp_path / "records")
+    assert set(table["kind"]) == {"static", "nearest", "transitions"}
+    assert run(planned, tmp_path) == Outcome(num_found=4, num_made=0, num_elsewhere=0)
 
 
 def test_metrics_are_those_of_the_ledger(made: Path):
@@ -181,6 +197,43 @@ def test_encoders_of_the_study_are_asked_once_and_their_paths_stay_out(tmp_path:
         assert record["vectors"]["encoder"] == "numbers"
         assert record["vectors"]["parameters"] == {"total": 12, "without_embeddings": 7}
         assert str(tmp_path) not in json.dumps(record)
+
+
+def test_a_tracker_hears_of_every_run_and_changes_no_figure(made: Path, tmp_path: Path):
+    run_study(
+        study(),
+        records=tmp_path / "records",
+        cache=tmp_path / "cache",
+        num_workers=1,
+        track="tensorboard",
+        say=lambda _text: None,
+    )
+    assert figures(tmp_path) == figures(made)
+    trained = [p.stem for p in (tmp_path / "records").glob("*.json") if "popularity" not in p.stem]
+    tracked = [p.name for p in (tmp_path / "cache" / "tracking").iterdir()]
+    assert sorted(tracked) == sorted(trained)
+
+
+def test_a_training_that_was_left_is_gone_on_with_and_its_checkpoint_goes(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    fit, seen = runner.fit, []
+
+    def left(model, split, config, **settings):
+        history = fit(model, split, config, **{**settings, "checkpoint_every_seconds": 0})
+        seen.append(settings["checkpoint"])
+        if len(seen) == 1:
+            raise ValueError("left")
+        return history
+
+    monkeypatch.setattr(runner, "fit", left)
+    with pytest.raises(RuntimeError, match=r"^1 of 5 runs failed"):
+        run(study(), tmp_path)
+    assert [path.exists() for path in seen] == [True, False, False, False]
+    monkeypatch.setattr(runner, "fit", fit)
+    assert run(study(), tmp_path).num_made == 1
+    assert not seen[0].parent.exists()
+    assert figures(tmp_path) == figures(made)
 
 
 COMMAND = """

@@ -10,7 +10,9 @@ from pydantic import ValidationError
 from tcf.data.catalog import Catalog
 from tcf.data.split import Split
 from tcf.encode import L2, PCA, HashedNgrams, Whitening, apply_transforms, encode_catalog
-from tcf.study.config import Arm, RunConfig, SASRecConfig, Study, fingerprint
+from tcf.study.arms import Arm
+from tcf.study.backbones import SASRecConfig
+from tcf.study.config import RunConfig, Study, fingerprint
 from tcf.study.records import read_records
 from tcf.study.runner import encode_arms, load_split, run_study
 from tests import worlds

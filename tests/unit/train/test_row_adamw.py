@@ -141,3 +141,48 @@ def test_a_step_without_a_gradient_is_refused():
     optimizer.refresh(0, torch.tensor([1, 2]))
     with pytest.raises(RuntimeError, match="needs the gradient of exactly the refreshed rows"):
         optimizer.step()
+
+
+def train_some(optimizer: RowAdamW, ours: list[nn.Embedding], *, seed: int, steps: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(steps):
+        for number, size in enumerate(SIZES):
+            rows = torch.randperm(size, generator=generator)[:3].sort().values
+            gradient = torch.randn(3, DIM, generator=generator, dtype=torch.float64)
+            optimizer.refresh(number, rows)
+            (ours[number](rows) * gradient).sum().backward()
+        optimizer.step()
+
+
+def test_a_step_that_is_skipped_leaves_everything_as_it_would_have_been():
+    plain, skipping = tables(), tables()
+    one, other = RowAdamW(plain, **SETTINGS), RowAdamW(skipping, **SETTINGS)
+    for optimizer, ours in ((one, plain), (other, skipping)):
+        train_some(optimizer, ours, seed=1, steps=5)
+    for number, size in enumerate(SIZES):
+        other.refresh(number, torch.arange(size))
+        skipping[number](torch.arange(size)).sum().backward()
+    other.skip()
+    assert all(table.weight.grad is None for table in skipping)
+    for optimizer, ours in ((one, plain), (other, skipping)):
+        train_some(optimizer, ours, seed=2, steps=5)
+        optimizer.flush()
+    assert largest_gap(plain, skipping) < 1e-12
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_a_state_goes_on_with_the_same_bytes(flushed: bool):
+    ours, theirs = tables(), tables()
+    one = RowAdamW(ours, **SETTINGS)
+    train_some(one, ours, seed=1, steps=5)
+    if flushed:
+        one.flush()
+    state = {name: value.clone() for name, value in one.state().items()}
+    other = RowAdamW(theirs, **SETTINGS)
+    for mine, copy in zip(ours, theirs, strict=True):
+        copy.load_state_dict(mine.state_dict())
+    other.restore(state)
+    for optimizer, held in ((one, ours), (other, theirs)):
+        train_some(optimizer, held, seed=2, steps=5)
+        optimizer.flush()
+    assert largest_gap(ours, theirs) == 0

@@ -1,0 +1,158 @@
+"""Where the item vectors of a run come from: values, not code paths. Loads no torch."""
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import model_validator
+
+from tcf.encode.transform import Transform
+from tcf.train.config import Config, Count, Positive
+
+__all__ = ["Arm", "TunedConfig"]
+
+
+class TunedConfig(Config):
+    """Which part of an encoder is trained: see `tcf.model.TunedTextTower`.
+
+    Attributes:
+        method: ``"top"`` the top blocks, ``"all"`` every block, ``"lora"`` low-rank additions to
+            the linear layers of the top blocks, ``"adapter"`` a bottleneck behind each of them.
+        num_tuned_layers: Blocks counted from the top; needed for ``"top"``, and by default all for
+            ``"lora"`` and ``"adapter"``.
+        rank, alpha: Of LoRA; alpha None is twice the rank.
+        adapter_size: Floats in the bottleneck of an adapter.
+        states: Number format in which what enters the lowest tuned block is kept.
+        gradient_checkpointing, batch_tokens, kept_tokens: As in `TunedTextTower`.
+    """
+
+    method: Literal["top", "all", "lora", "adapter"] = "top"
+    num_tuned_layers: Count | None = None
+    rank: Count | None = None
+    alpha: Positive | None = None
+    adapter_size: Count | None = None
+    states: Literal["float16", "float32"] = "float16"
+    gradient_checkpointing: bool = False
+    batch_tokens: Count | None = None
+    kept_tokens: Count = 32768
+
+    @model_validator(mode="after")
+    def _says_what_its_method_needs(self) -> "TunedConfig":
+        layers = self.num_tuned_layers
+        for method, setting in (("lora", "rank"), ("adapter", "adapter_size")):
+            value = getattr(self, setting)
+            if (self.method == method) != (value is not None):
+                verb = "needs" if self.method == method else "takes no"
+                raise ValueError(f"method={self.method!r} {verb} {setting}; got {value}")
+        if self.alpha is not None and self.method != "lora":
+            raise ValueError(f"method={self.method!r} takes no alpha; got {self.alpha}")
+        if self.method == "top" and layers is None:
+            raise ValueError("method='top' needs num_tuned_layers; for every block, method='all'")
+        if self.method == "all" and layers is not None:
+            raise ValueError(f"method='all' takes no num_tuned_layers; got {layers}")
+        return self
+
+
+class Arm(Config):
+    """Where the item vectors of a run come from: the one thing in which two arms differ.
+
+    Attributes:
+        name: Shown in tables and plots.
+        kind: ``"model"`` a language model, ``"random"`` one with random weights, ``"static"`` text
+            vectors without a model, ``"id"`` a learned table. Three are not trained: ``"nearest"``
+            compares an encoder's vectors as they are, ``"transitions"`` counts what was taken after
+            what, ``"popularity"`` counts alone.
+        family: Arms of one family are joined by a line.
+        encoder: As in `encode_items`, or a name that the study resolves; never a path.
+        layer, pooling, max_tokens, prompt, dtype: As in `encode_items`.
+        transforms: Applied to the vectors in turn, fitted on the items of the training part.
+        tuned: Which part of the encoder is trained; None: it is frozen.
+        with_ids: How a learned vector an item is added to that of the text; None: text alone.
+        encoder_kind: Of a nearest arm, what kind its encoder is; see `nearest`.
+    """
+
+    added: ClassVar[tuple[str, ...]] = ("transforms", "tuned", "with_ids", "encoder_kind")
+
+    name: str
+    kind: Literal["model", "random", "static", "id", "nearest", "transitions", "popularity"]
+    family: str | None = None
+    encoder: str | None = None
+    layer: int = -1
+    pooling: Literal["mean", "last_token", "first_token"] | None = None
+    max_tokens: Count = 30
+    prompt: str = "{text}"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
+    transforms: tuple[Transform, ...] = ()
+    tuned: TunedConfig | None = None
+    with_ids: Literal["sum", "concatenation", "gate"] | None = None
+    encoder_kind: Literal["model", "random", "static"] | None = None
+
+    @model_validator(mode="after")
+    def _text_needs_an_encoder(self) -> "Arm":
+        if self.has_text != (self.encoder is not None):
+            raise ValueError(
+                f"arm {self.name!r} of kind {self.kind!r} "
+                f"{'needs an' if self.has_text else 'takes no'} encoder; got {self.encoder!r}"
+            )
+        for setting in ("transforms", "tuned", "with_ids"):
+            value = getattr(self, setting)
+            if value and not self.has_text:
+                raise ValueError(
+                    f"arm {self.name!r} of kind {self.kind!r} takes no {setting}; got {value}"
+                )
+        if (self.kind == "nearest") != (self.encoder_kind is not None):
+            raise ValueError(
+                f"encoder_kind is for arms of kind 'nearest', which need it; arm {self.name!r} of "
+                f"kind {self.kind!r} got {self.encoder_kind!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _only_a_whole_model_is_tuned(self) -> "Arm":
+        if self.tuned is None:
+            return self
+        if self.kind == "static":
+            raise ValueError(
+                f"arm {self.name!r} must name a language model to be tuned, LoRA included; "
+                f"{self.encoder!r} is a static encoder and has no blocks"
+            )
+        if self.transforms or self.layer != -1:
+            raise ValueError(
+                f"arm {self.name!r} is tuned, so it reads the last layer and takes no transforms; "
+                f"got layer={self.layer}, transforms={self.transforms}"
+            )
+        return self
+
+    @property
+    def has_text(self) -> bool:
+        """Whether its items are read as text."""
+        return self.kind in ("model", "random", "static", "nearest")
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether a recommender is trained for it."""
+        return self.kind in ("model", "random", "static", "id")
+
+    def nearest(self) -> "Arm":
+        """Return the untrained arm on the same vectors: what they tell before any training.
+
+        Raises:
+            ValueError: If this arm has no text.
+        """
+        shared = {"family", "encoder", "layer", "pooling", "max_tokens", "prompt", "dtype"}
+        shared |= {"transforms"}
+        settings = {name: getattr(self, name) for name in shared & self.model_fields_set}
+        names = {"name": f"{self.name}, nearest", "kind": "nearest", "encoder_kind": self.kind}
+        return Arm.model_validate({**settings, **names})
+
+    def encoding(self) -> dict[str, Any]:
+        """Return the keywords for `encode_catalog`, the encoder left out."""
+        settings = {"layer", "pooling", "max_tokens", "prompt", "dtype"}
+        # a static encoder has none of them: what was set by hand goes through, to be refused there
+        static = "static" in (self.kind, self.encoder_kind)
+        return self.model_dump(include=settings, exclude_unset=static)
+
+    def trunk(self) -> dict[str, Any]:
+        """Return the keywords for `encode_trunk` of a tuned arm, the encoder left out."""
+        assert self.tuned is not None
+        settings = self.model_dump(include={"pooling", "max_tokens", "prompt", "dtype"})
+        layers = {"num_tuned_layers": self.tuned.num_tuned_layers, "states": self.tuned.states}
+        return {**settings, **layers}

@@ -1,0 +1,81 @@
+"""Settings of each backbone, with the study's as defaults. Loads no torch."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from tcf.train.config import Config, Count
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class SASRecConfig(Config):
+    """Settings of `tcf.model.SASRec`; the defaults are the study's."""
+
+    added: ClassVar[tuple[str, ...]] = ("norm",)
+
+    name: Literal["SASRec"] = "SASRec"
+    num_layers: Count = 2
+    num_heads: Count = 2
+    max_history: Count = 20
+    dropout: Share = 0.1
+    norm: Literal["post", "pre"] = "post"
+
+
+class DSSMConfig(Config):
+    """Settings of `tcf.model.DSSM`."""
+
+    name: Literal["DSSM"] = "DSSM"
+    num_layers: Annotated[int, Field(ge=0)] = 0
+    dropout: Share = 0.1
+
+
+class GRU4RecConfig(Config):
+    """Settings of `tcf.model.GRU4Rec`."""
+
+    name: Literal["GRU4Rec"] = "GRU4Rec"
+    num_layers: Count = 1
+    max_history: Count = 20
+    dropout: Share = 0.1
+
+
+class NextItNetConfig(Config):
+    """Settings of `tcf.model.NextItNet`."""
+
+    name: Literal["NextItNet"] = "NextItNet"
+    kernel_size: Annotated[int, Field(ge=2)] = 3
+    dilations: Annotated[tuple[Count, ...], Field(min_length=1)] = (1, 4)
+    max_history: Count = 20
+    dropout: Share = 0.1
+
+
+class BERT4RecConfig(Config):
+    """Settings of `tcf.model.BERT4Rec`."""
+
+    name: Literal["BERT4Rec"] = "BERT4Rec"
+    num_layers: Count = 2
+    num_heads: Count = 2
+    max_history: Annotated[int, Field(ge=2)] = 20
+    dropout: Share = 0.1
+    hidden_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    norm: Literal["post", "pre"] = "pre"
+
+
+class MeanHistoryConfig(Config):
+    """Settings of `tcf.model.MeanHistory`."""
+
+    name: Literal["MeanHistory"] = "MeanHistory"
+    max_history: Count = 20
+
+
+class ProjectorConfig(Config):
+    """Settings of the projector of `tcf.model.FrozenTextTower`."""
+
+    num_layers: Count = 2
+    dropout: Share = 0.1
+
+
+AnyBackbone = (
+    BERT4RecConfig | DSSMConfig | GRU4RecConfig | MeanHistoryConfig | NextItNetConfig | SASRecConfig
+)
+Backbone = Annotated[AnyBackbone, Field(discriminator="name")]
