@@ -315,6 +315,12 @@ def test_proposals_leave_the_logging_of_optuna_as_it_was(capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_without_optuna_the_message_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(ValueError, match=r"needs optuna: pip install 'tcf\[optuna\]'"):
+        propose(SEARCH, [], number=0)
+
+
 def test_a_study_without_a_search_is_refused(tmp_path: Path):
     with pytest.raises(ValueError, match="study 'tiny' names no search: Study"):
         tuned(study(None), load_split(study(), None)[0], tmp_path)
