@@ -82,9 +82,12 @@ def write_index(
         What the JSON holds, ``recall`` among it.
 
     Raises:
-        ValueError: If there is no index of this kind.
+        ValueError: If there is no index of this kind, or FAISS is not installed.
     """
-    import faiss
+    try:
+        import faiss
+    except ModuleNotFoundError as error:
+        raise ValueError(f"an index needs {error.name}: pip install 'tcf[faiss]'") from error
 
     build = lookup(INDEXES, kind, "index")
     users, items = made.users.vectors, made.items.vectors

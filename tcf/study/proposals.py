@@ -19,8 +19,16 @@ def propose(tuning: Tuning, trials: Sequence[Mapping[str, Any]], *, number: int)
         trials: The results of the rounds before: ``settings`` and ``value``, None where it failed.
         number: Of the trial, from 0; gives its draws a seed of their own, so that a search that
             goes on does not draw again what it has drawn before.
+
+    Raises:
+        ValueError: If Optuna is not installed.
     """
-    import optuna
+    try:
+        import optuna
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"a search for settings needs {error.name}: pip install 'tcf[optuna]'"
+        ) from error
     from optuna.samplers import TPESampler
     from optuna.trial import TrialState, create_trial
 

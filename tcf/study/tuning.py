@@ -137,7 +137,7 @@ class _Search:
                 "data": {"checksum": checksum},
                 "vectors": self.vectors.key if self.vectors else None,
                 "monitor": self.base.train.monitor,
-                "trials": self.trials,
+                "trials": [_without_users(trial) for trial in self.trials],
                 "provenance": provenance(),
             },
         )
@@ -256,6 +256,13 @@ def _best(cell: str, trials: Sequence[Trial]) -> Trial:
             f"{trials[0]['error']}: change the space"
         )
     return max(valued, key=lambda trial: trial["value"])
+
+
+def _without_users(trial: Trial) -> Trial:
+    """Leave of an error what had to hold: its rest may name users, and searches are published."""
+    if "error" not in trial:
+        return trial
+    return {**trial, "error": trial["error"].partition(";")[0]}
 
 
 def _summary(path: Path, trials: Sequence[Trial], best: Trial) -> dict[str, Any]:

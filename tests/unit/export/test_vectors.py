@@ -1,6 +1,7 @@
 """Vectors and indexes: their products are the scores, and files come back as they were."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,3 +154,8 @@ class TestIndexes:
     def test_an_unknown_kind_is_refused(self, tmp_path: Path):
         with pytest.raises(ValueError, match="index must be one of flat, hnsw, ivf; got 'pq'"):
             write_index(exported(), tmp_path / "i.faiss", kind="pq")
+
+    def test_without_faiss_the_message_says_what_to_install(self, tmp_path: Path, monkeypatch):
+        monkeypatch.setitem(sys.modules, "faiss", None)
+        with pytest.raises(ValueError, match=r"an index needs faiss: pip install 'tcf\[faiss\]'"):
+            write_index(exported(), tmp_path / "i.faiss")

@@ -264,6 +264,22 @@ class TestTrialsThatFail:
         (summary,) = made.searches.values()
         assert summary["num_failed"] == len(failed)
 
+    def test_what_is_published_of_them_names_no_user(self, tmp_path: Path, monkeypatch):
+        fit, message = trials_module.fit, "the training loss must stay finite; over users 'u7': x"
+
+        def diverges(model, split, config, **settings):
+            if config.learning_rate > 0.01:
+                raise ValueError(message)
+            return fit(model, split, config, **settings)
+
+        monkeypatch.setattr(trials_module, "fit", diverges)
+        tuned(study(arms=ID), load_split(study(), None)[0], tmp_path)
+        for trials in searches(tmp_path).values():
+            errors = [trial["error"] for trial in trials if trial["value"] is None]
+            assert errors and set(errors) == {"the training loss must stay finite"}
+        kept = [path.read_text() for path in (tmp_path / "cache" / "trials").iterdir()]
+        assert any("u7" in text for text in kept)
+
     def test_all_of_them(self, tmp_path: Path):
         search = SEARCH.model_copy(update={"space": {"dim": Choice(values=(7, 9))}})
         planned = study(search, arms=ID)
@@ -313,6 +329,12 @@ def test_proposals_leave_the_logging_of_optuna_as_it_was(capfd):
     propose(SEARCH, [], number=0)
     assert logging.get_verbosity() == before
     assert capfd.readouterr().err == ""
+
+
+def test_without_optuna_the_message_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(ValueError, match=r"needs optuna: pip install 'tcf\[optuna\]'"):
+        propose(SEARCH, [], number=0)
 
 
 def test_a_study_without_a_search_is_refused(tmp_path: Path):
