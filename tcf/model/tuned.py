@@ -128,17 +128,17 @@ class TunedTextTower(Tower):
         self.states, self._lengths = states, states.tokens.lengths
         self._batch_tokens, self._kept_tokens = batch_tokens, kept_tokens
         self._pool = POOLINGS[states.pooling]
+        alpha = None if lora_rank is None else lora_alpha or 2.0 * lora_rank
         self._about = {
             "states": states.key[:12],
             "lora_rank": lora_rank,
-            "lora_alpha": lora_alpha,
+            "lora_alpha": alpha,
             "adapter_size": adapter_size,
         }
         self.encoder: TopBlocks = load_top(
             states.folder, first=states.first, trust_remote_code=states.trust_remote_code
         )
-        if lora_rank is not None:
-            alpha = 2.0 * lora_rank if lora_alpha is None else lora_alpha
+        if lora_rank is not None and alpha is not None:
             add_lora(self.encoder.trained, rank=lora_rank, alpha=alpha, seed=seed)
             self.encoder.freeze()
         if adapter_size is not None:

@@ -303,6 +303,32 @@ def test_a_number_below_one_is_refused(bert_folder: Path, name: str):
         TunedTextTower(trunk(bert_folder), CATALOG, dim=D, **{name: 0})
 
 
+def test_weights_say_which_encoder_and_how_it_was_tuned(bert_folder: Path, tmp_path: Path):
+    def saved(made: Tower) -> Recommender:
+        return Recommender(made, SASRec(dim=D), seed=0)
+
+    def mixed(combine, text: Tower) -> HybridTower:
+        return HybridTower(IdTower(len(TITLES), dim=D), text, combine=combine)
+
+    def lora(**settings) -> TunedTextTower:
+        return TunedTextTower(trunk(bert_folder), CATALOG, dim=D, lora_rank=2, **settings)
+
+    plain = tower(bert_folder)
+    other = TunedTextTower(trunk(bert_folder, max_tokens=9), CATALOG, dim=D)
+    pairs = [
+        (plain, other, "whose tower is TunedTextTower.states='"),
+        (lora(), lora(lora_alpha=3.0), "lora_alpha=3.0.*found.*lora_alpha=4.0"),
+        (mixed("gate", plain), mixed("concatenation", plain), "combine='concatenation'"),
+        (mixed("sum", plain), mixed("sum", other), "combine='sum', text=TunedTextTower.states='"),
+    ]
+    for one, wanted, message in pairs:
+        saved(one).save(tmp_path / "w")
+        with pytest.raises(DataError, match=message):
+            saved(wanted).load_weights(tmp_path / "w")
+    saved(lora()).save(tmp_path / "w")
+    saved(lora(lora_alpha=4.0)).load_weights(tmp_path / "w")  # what None comes to
+
+
 def test_lora_needs_peft_and_linear_layers(bert_folder: Path, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(EncoderError, match="LoRA needs linear layers; LayerNorm has none"):
         add_lora([torch.nn.LayerNorm(3)], rank=2, alpha=1.0, seed=0)
