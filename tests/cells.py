@@ -101,7 +101,7 @@ LOSS_SETTINGS: dict[str, dict[str, Any]] = {
     name: {"loss": name, "max_epochs": 12} for name in sorted(LOSSES)
 }
 # fewer negatives than there are items, as both presume; gBCE first learns that most are not taken
-LOSS_SETTINGS["gbce"] |= {"num_negatives": 4, "max_epochs": 30}
+LOSS_SETTINGS["gbce"] |= {"num_negatives": 4, "max_epochs": 20}
 LOSS_SETTINGS["sampled_softmax"] |= {"num_negatives": 16}
 
 Cell = tuple[str, str, str]
