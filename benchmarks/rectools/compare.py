@@ -5,7 +5,8 @@
 FOLDER holds MicroLens-50k, PYTHON is the interpreter of RecTools' own environment (README.md here).
 Each side trains every setting of space.py until its own early stop on validation NDCG@10, without a
 limit of time; the setting that was best on validation is trained with further seeds, and only then
-are its test ranks compared, user by user. Both are scored by `tcf.evaluate`, RecTools from its top
+are its test ranks compared, user by user. `tcf` trains as its `strong` preset does: softmax over the
+catalogue and a weight decay, in place of the loss with drawn negatives. Both are scored by `tcf.evaluate`, RecTools from its top
 ten. Trials that are on disk are kept, so the command can be stopped and called again, and the two
 sides can run apart. Cost: `tcf` minutes a trial; RecTools an hour or so, most of it the epochs.
 The answer goes to ../results/rectools.json, the trials to cache/benchmarks/rectools/.
@@ -29,6 +30,7 @@ from tcf.data import filter_interactions, leave_one_out, read_folder
 from tcf.data.split import Split
 from tcf.evaluate import Ledger, bootstrap_mean, ledger_of_lists, ndcg, rank_targets
 from tcf.model import IdTower, Recommender, SASRec
+from tcf.study.presets import strong
 from tcf.study.records import read_ledger, write_ledger
 from tcf.train import TrainConfig, fit
 
@@ -77,11 +79,10 @@ def train_side(side: str, split: Split, arguments: argparse.Namespace) -> dict[s
 
 
 def tcf_trial(split: Split, settings: dict[str, Any], *, seed: int, out: Path) -> None:
-    """Train to the early stop; RecTools' Adam has no weight decay, so neither side has any."""
-    of_training = ("loss", "num_negatives", "learning_rate", "batch_size", "max_epochs", "patience")
-    config = TrainConfig(
-        monitor="ndcg@10", weight_decay=0.0, **{name: settings[name] for name in of_training}
-    )
+    """Train to the early stop, as `strong` has it: its own loss and decay, all else as drawn."""
+    of_training = ("learning_rate", "batch_size", "max_epochs", "patience")
+    drawn = {name: settings[name] for name in of_training}
+    config = TrainConfig(**strong("SASRec").train.model_dump() | drawn)
     of_backbone = ("dim", "num_layers", "num_heads", "max_history", "dropout")
     backbone = SASRec(**{name: settings[name] for name in of_backbone})
     model = Recommender(IdTower(split.num_items, dim=settings["dim"]), backbone, seed=seed)
