@@ -5,11 +5,12 @@
 FOLDER holds MicroLens-50k, PYTHON is the interpreter of RecTools' own environment (README.md here).
 Each side trains every setting of space.py until its own early stop on validation NDCG@10, without a
 limit of time; the setting that was best on validation is trained with further seeds, and only then
-are its test ranks compared, user by user. `tcf` trains as its `strong` preset does: softmax over the
-catalogue and a weight decay, in place of the loss with drawn negatives. Both are scored by `tcf.evaluate`, RecTools from its top
-ten. Trials that are on disk are kept, so the command can be stopped and called again, and the two
-sides can run apart. Cost: `tcf` minutes a trial; RecTools an hour or so, most of it the epochs.
-The answer goes to ../results/rectools.json, the trials to cache/benchmarks/rectools/.
+are its test ranks compared, user by user. `tcf` trains as its `strong` preset does: softmax over
+the catalogue and a weight decay, in place of the loss with drawn negatives. Both are scored by
+`tcf.evaluate`, RecTools from its top ten. Trials that are on disk are kept, so the command can be
+stopped and called again, and the two sides can run apart. Cost: `tcf` minutes a trial; RecTools an
+hour or so, most of it the epochs. The answer goes to ../results/rectools.json, the trials to
+cache/benchmarks/rectools/.
 """
 
 import argparse
