@@ -35,11 +35,11 @@ class Optimizer:
     """
 
     def __init__(self, model: Recommender, config: TrainConfig, *, loss: Loss, num_batches: int):
-        whole = model.tower if reads_catalog(model, config, loss=loss) else nn.Module()
+        whole = set(model.tower.modules()) if reads_catalog(model, config, loss=loss) else set()
         tables = [
             m
             for m in model.modules()
-            if isinstance(m, nn.Embedding) and m.sparse and m not in set(whole.modules())
+            if isinstance(m, nn.Embedding) and m.sparse and m not in whole
         ]
         inside = {id(table.weight) for table in tables}
         groups = parameter_groups(model, config, without=inside)
@@ -130,9 +130,7 @@ class Optimizer:
 
     def _clip(self, longest: float) -> None:
         gradients = list(self.gradients().values())
-        norm = torch.linalg.vector_norm(
-            torch.stack([torch.linalg.vector_norm(g) for g in gradients])
-        )
+        norm = nn.utils.get_total_norm(gradients)
         scale = (longest / (norm + 1e-6)).clamp(max=1)
         for gradient in gradients:
             gradient.mul_(scale)
