@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,23 +96,64 @@ def summarize(ledger: Ledger, metrics: Sequence[str]) -> dict[str, dict[str, flo
     return summary
 
 
-def read_records(folder: str | PathLike[str]) -> list[dict[str, Any]]:
+def read_records(
+    folder: str | PathLike[str], *, say: Callable[[str], None] | None = None
+) -> dict[Path, dict[str, Any]]:
     """Read every record of a folder, in the order of the file names.
 
+    Args:
+        folder: With run records.
+        say: Takes a line for each file that is no record, which is then left out; None: raise.
+
+    Returns:
+        Each file and what is in it.
+
     Raises:
-        DataError: If there is none, or a file is no record of this version.
+        DataError: If there is no file, two records are of one data set, backbone, arm and seed, or,
+            without ``say``, a file is no record of this version.
     """
-    folder = Path(folder)
+    found: dict[Path, dict[str, Any]] = {}
+    cells: dict[tuple, str] = {}
+    for path in _record_paths(Path(folder)):
+        try:
+            record = _read_record(path)
+        except DataError as error:
+            if say is None:
+                raise
+            say(f"left out: {error}")
+            continue
+        config = record["config"]
+        backbone = (config["backbone"] or {}).get("name")
+        cell = (config["dataset"], backbone, config["arm"]["name"], config["seed"])
+        if cell in cells:
+            raise DataError(
+                f"{folder}: one record for each of data set, backbone, arm and seed; {cell} has "
+                f"two, {cells[cell][:12]} and {record['fingerprint'][:12]}: remove the outdated one"
+            )
+        cells[cell] = record["fingerprint"]
+        found[path] = record
+    return found
+
+
+def _record_paths(folder: Path) -> list[Path]:
     paths = sorted(folder.glob("*.json"))
     if not paths:
         raise DataError(
             f"{folder}: a folder with run records is needed; it holds none: `tcf run` first"
         )
-    return [_read_record(path) for path in paths]
+    return paths
 
 
-def read_table(folder: str | PathLike[str]) -> pl.DataFrame:
+def read_table(
+    folder: str | PathLike[str],
+    *,
+    say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
+) -> pl.DataFrame:
     """Return one row a run and metric, read from the records alone.
+
+    Args:
+        folder: With run records; a damaged one is named and left out.
+        say: Takes that line.
 
     Returns:
         Columns dataset, backbone (null for what is not trained), arm, kind, family, parameters,
@@ -122,17 +164,9 @@ def read_table(folder: str | PathLike[str]) -> pl.DataFrame:
         DataError: If two records are of one cell, such as an old and a new version of a run.
     """
     rows = []
-    cells: dict[tuple, str] = {}
-    for record in read_records(folder):
+    for record in read_records(folder, say=say).values():
         config, history = record["config"], record["history"] or {}
         arm, backbone = config["arm"], (config["backbone"] or {}).get("name")
-        cell = (config["dataset"], backbone, arm["name"], config["seed"])
-        if cell in cells:
-            raise DataError(
-                f"{folder}: one record for each of data set, backbone, arm and seed; {cell} has "
-                f"two, {cells[cell][:12]} and {record['fingerprint'][:12]}: remove the outdated one"
-            )
-        cells[cell] = record["fingerprint"]
         parameters = (record["vectors"] or {}).get("parameters") or {}
         for name, value in record["metrics"].items():
             rows.append(
@@ -155,6 +189,8 @@ def read_table(folder: str | PathLike[str]) -> pl.DataFrame:
                     "fingerprint": record["fingerprint"],
                 }
             )
+    if not rows:
+        raise DataError(f"{folder}: no file is a run record of this version: run the study again")
     return pl.DataFrame(rows, infer_schema_length=None)
 
 

@@ -105,7 +105,7 @@ def test_every_arm_has_the_same_number_of_trials_and_the_same_random_ones(made: 
 
 
 def test_the_runs_have_the_settings_of_the_best_trial_and_say_what_search_it_was(made: Path):
-    records = [r for r in read_records(made / "records") if r["config"]["backbone"]]
+    records = [r for r in read_records(made / "records").values() if r["config"]["backbone"]]
     assert len(records) == 4
     for record in records:
         path = made / "records" / record["tuning"]["file"]
@@ -126,7 +126,7 @@ def test_the_runs_have_the_settings_of_the_best_trial_and_say_what_search_it_was
 
 
 def test_popularity_is_not_tuned(made: Path):
-    (record,) = [r for r in read_records(made / "records") if not r["config"]["backbone"]]
+    (record,) = [r for r in read_records(made / "records").values() if not r["config"]["backbone"]]
     assert "tuning" not in record and "tuning" not in record["config"]
 
 
