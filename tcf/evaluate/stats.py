@@ -2,7 +2,7 @@
 
 Two questions are told apart. *These trained models on new users*: the models stay as they are and
 only the users vary (`bootstrap_mean`). *New seeds and new users*: the models are trained again as
-well (`seed_interval`). The second interval is what a comparison of encoders asks for; the first is
+well (`mean_interval`, from three seeds on). The second interval is what a comparison of encoders asks for; the first is
 all that fewer than three seeds can give.
 """
 
@@ -13,11 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tcf.evaluate.components import checked_values, components
+
 __all__ = [
     "NEW_SEEDS",
     "NEW_USERS",
     "Interval",
     "bootstrap_mean",
+    "hierarchical_bootstrap",
+    "mean_interval",
     "mean_over_seeds",
     "seed_interval",
 ]
@@ -46,12 +50,6 @@ class Interval:
     high: float
     level: float
     about: str
-
-    @property
-    def variance(self) -> float:
-        """Squared standard error of the mean, read as a normal interval of this width."""
-        half_width = (self.high - self.low) / 2
-        return (half_width / NormalDist().inv_cdf((1 + self.level) / 2)) ** 2
 
 
 def bootstrap_mean(
@@ -91,6 +89,65 @@ def bootstrap_mean(
         means = _resampled_means(np.sort(users), num_resamples=num_resamples, rng=rng)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(users.mean()), float(low), float(high), level, NEW_USERS)
+
+
+def mean_interval(values: ArrayLike, *, seed: int, level: float = 0.95) -> Interval:
+    """Interval of an arm's mean: for new seeds and new users where there are three seeds.
+
+    Three seeds and more: variance components of users and seeds (`Components`). Fewer say next to
+    nothing about seeds, and the interval is the bootstrap over users of their means over seeds. How
+    often each holds is measured in experiments/truth.
+
+    Args:
+        values: ``(num_seeds, num_users)`` fractions, the same users for every seed; one dimension
+            is one seed.
+        seed: Of the bootstrap.
+        level: Nominal coverage, between 0 and 1.
+
+    Returns:
+        The interval, cut to [0, 1].
+
+    Raises:
+        ValueError: If there is no value, one is not finite or outside [0, 1], or ``level`` is out of
+            range.
+    """
+    runs = checked_values(values, "values")
+    _check_level(level)
+    if runs.min() < 0 or runs.max() > 1:
+        raise ValueError(f"values must lie in [0, 1]; got {runs.min():g} to {runs.max():g}")
+    if len(runs) < MIN_SEEDS:
+        return bootstrap_mean(runs.mean(0), seed=seed, level=level)
+    mean, half = float(runs.mean()), components(runs).half_width(level)
+    return Interval(mean, max(0.0, mean - half), min(1.0, mean + half), level, NEW_SEEDS)
+
+
+def hierarchical_bootstrap(
+    values: ArrayLike, *, seed: int, level: float = 0.95, num_resamples: int = 1000
+) -> Interval:
+    """Percentile interval over seeds and users drawn with replacement: for comparison only.
+
+    With few seeds it is too narrow: a resample of S seeds varies by (S - 1) / S of what they do,
+    and has no heavier tail for it (measured in experiments/truth). `mean_interval` is not.
+
+    Args:
+        values: ``(num_seeds, num_users)``.
+        seed: Of the resampling.
+        level: Nominal coverage.
+        num_resamples: Resamples drawn.
+
+    Source: Davison & Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
+    """
+    runs = checked_values(values, "values")
+    _check_level(level)
+    num_seeds, num_users = runs.shape
+    rng = np.random.default_rng(seed)
+    means = np.empty(num_resamples)
+    for n in range(num_resamples):
+        seeds = np.bincount(rng.integers(num_seeds, size=num_seeds), minlength=num_seeds)
+        users = np.bincount(rng.integers(num_users, size=num_users), minlength=num_users)
+        means[n] = seeds @ (runs @ users) / runs.size
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(runs.mean()), float(low), float(high), level, NEW_SEEDS)
 
 
 def seed_interval(values: ArrayLike, user_variances: ArrayLike, *, level: float = 0.95) -> Interval:

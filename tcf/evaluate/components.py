@@ -1,0 +1,124 @@
+"""Where the error of a mean over seeds and users comes from, and how far it may reach. No torch."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Components", "checked_values", "components", "difference_components", "user_components"]
+
+
+@dataclass(frozen=True)
+class Components:
+    """Squared standard errors of a mean: of drawing other users, and of training again.
+
+    Runs on the same users are a crossed design: a user's own difficulty is shared by all seeds, a
+    seed's own luck by all users, and what is left belongs to one run and user. The mean over S
+    seeds and n users has the variance ``users + seeds``, where ``users`` is the variance of the
+    users' means over seeds, divided by n, and ``seeds`` the variance of the seeds' means, divided
+    by S, less what is left: that is in ``users`` already.
+
+    Attributes:
+        users: Known well, from n users: the normal quantile belongs to it.
+        seeds: Known badly, from S numbers: Student's t belongs to it.
+        degrees: Of freedom of ``seeds``.
+
+    Source: Searle, Casella & McCulloch, Variance Components (1992), for the crossed design; Zou &
+    Donner, Statistics in Medicine (2008), for adding half-widths (MOVER).
+    """
+
+    users: float
+    seeds: float
+    degrees: float
+
+    def half_width(self, level: float) -> float:
+        """Return half the width of the interval of this level: both half-widths in quadrature."""
+        from scipy.special import ndtri, stdtrit
+
+        tail = (1 + level) / 2
+        of_users = ndtri(tail) ** 2 * self.users
+        of_seeds = stdtrit(self.degrees, tail) ** 2 * self.seeds if self.seeds else 0.0
+        return float(np.sqrt(of_users + of_seeds))
+
+    def p_value(self, distance: float) -> float:
+        """Return the two-sided p of a mean this far from what is tested.
+
+        It is 1 - level of the interval that just reaches so far: interval and test always agree.
+        """
+        from scipy.optimize import brentq
+
+        if distance == 0 or self.users + self.seeds == 0:
+            return 1.0 if distance == 0 else 0.0
+        smallest = 1e-15  # beyond it a level of 1 - p is 1 in floating point
+        if self.half_width(1 - smallest) <= abs(distance):
+            return smallest
+        return float(
+            brentq(lambda p: self.half_width(1 - p) - abs(distance), smallest, 1, xtol=1e-18)
+        )
+
+
+def components(values: ArrayLike) -> Components:
+    """Return the components of the mean of one arm.
+
+    Args:
+        values: ``(num_seeds, num_users)``, at least two of each.
+    """
+    runs = checked_values(values, "values")
+    seeds, left = _of_seeds(runs)
+    return Components(_of_users(runs.mean(0)), max(seeds - left, 0.0), len(runs) - 1)
+
+
+def difference_components(a: ArrayLike, b: ArrayLike) -> Components:
+    """Return the components of the mean of ``a - b``, users paired and seeds not.
+
+    The degrees of freedom are Welch's: the two arms need not be equally sensitive to their seed.
+
+    Args:
+        a, b: ``(num_seeds, num_users)`` each, the same users; at least two seeds of each.
+
+    Source: as `Components`; Welch, Biometrika (1947).
+    """
+    runs = [checked_values(a, "a"), checked_values(b, "b")]
+    parts = [_of_seeds(x) for x in runs]
+    shares = [seeds / sum(seeds for seeds, _ in parts) if seeds else 0.0 for seeds, _ in parts]
+    inverse = sum(share**2 / (len(x) - 1) for share, x in zip(shares, runs, strict=True))
+    degrees = 1 / inverse if inverse else float(min(map(len, runs)) - 1)
+    seeds = sum(seeds - left for seeds, left in parts)
+    return Components(_of_users(runs[0].mean(0) - runs[1].mean(0)), max(seeds, 0.0), degrees)
+
+
+def user_components(values: ArrayLike) -> Components:
+    """Return the components of a mean over users where no seed varies: ``(num_users,)`` values."""
+    return Components(_of_users(checked_values(values, "values").mean(0)), 0.0, 1.0)
+
+
+def checked_values(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    """Return ``(num_seeds, num_users)`` values; one dimension is one seed.
+
+    Raises:
+        ValueError: If there is none, or one is not finite.
+    """
+    array = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    if array.ndim != 2 or not array.size:
+        raise ValueError(
+            f"{name} must be (num_seeds, num_users) and not empty; got shape {np.shape(values)}"
+        )
+    if not np.isfinite(array).all():
+        seed, user = np.argwhere(~np.isfinite(array))[0]
+        raise ValueError(
+            f"{name} must be finite; got {array[seed, user]} for user {user} of seed {seed}"
+        )
+    return array
+
+
+def _of_users(means: NDArray[np.float64]) -> float:
+    return float(means.var(ddof=1) / len(means)) if len(means) > 1 else 0.0
+
+
+def _of_seeds(runs: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the variance of the seeds' means over S, and the share of it that is left over."""
+    num_seeds, num_users = runs.shape
+    means = runs.mean(1)
+    rest = runs - runs.mean(0) - (means - means.mean())[:, None]
+    freedom = (num_seeds - 1) * max(num_users - 1, 1)
+    return float(means.var(ddof=1) / num_seeds), float((rest**2).sum() / freedom / runs.size)
