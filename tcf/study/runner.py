@@ -249,7 +249,7 @@ def _run_claimed(
         began = time.perf_counter()
         ledger = rank_targets(model, split.test)
         test_seconds = time.perf_counter() - began
-    train_seconds = _seconds(history)
+    train_seconds = history.seconds if history else 0.0
     metrics = summarize(ledger, settings.metrics)
     search = settings.searches.get(config.cell) if config.tuning else None
     write_ledger(path.with_suffix(".parquet"), ledger)
@@ -293,12 +293,6 @@ def _tracker(config: RunConfig, key: str, settings: _Settings) -> "Accelerator |
     slug = record_path(settings.tracking, config, fingerprint=key).stem
     tracker.init_trackers(slug, config={"run": config.name, "fingerprint": key})
     return tracker
-
-
-def _seconds(history: History | None) -> float:
-    """Return what training took, over all its parts where it was left and gone on with."""
-    epochs = [] if history is None else history.epochs
-    return sum(epoch.train_seconds + epoch.evaluate_seconds for epoch in epochs)
 
 
 def _vectors(embeddings: ItemText | None) -> dict[str, Any] | None:
