@@ -107,6 +107,7 @@ def test_the_package_exports_encode_items_and_its_version():
         "tcf",
         "tcf.data",
         "tcf.data.formats",
+        "tcf.evaluate.catalog_metrics",
         "tcf.plot",
         "tcf.study",
         "tcf.study.records",

@@ -1,4 +1,4 @@
-"""Scores -> numbers: exact ranks over the whole catalogue, metrics, intervals."""
+"""Scores -> numbers: exact ranks over the whole catalogue, metrics, slices, intervals."""
 
 from tcf._util import lazy_exports
 
@@ -8,9 +8,11 @@ _HOMES = {
     "bootstrap_mean": "stats",
     "hr": "metrics",
     "ledger_of_lists": "lists",
+    "list_metrics": "catalog_metrics",
     "metric": "metrics",
     "mrr": "metrics",
     "ndcg": "metrics",
+    "rank_and_list": "ranking",
     "rank_targets": "ranking",
     "seed_interval": "stats",
 }
@@ -20,9 +22,11 @@ __all__ = [
     "bootstrap_mean",
     "hr",
     "ledger_of_lists",
+    "list_metrics",
     "metric",
     "mrr",
     "ndcg",
+    "rank_and_list",
     "rank_targets",
     "seed_interval",
 ]
