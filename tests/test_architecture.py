@@ -108,6 +108,7 @@ def test_the_package_exports_encode_items_and_its_version():
         "tcf.data",
         "tcf.data.formats",
         "tcf.evaluate.catalog_metrics",
+        "tcf.evaluate.slices",
         "tcf.plot",
         "tcf.study",
         "tcf.study.records",
