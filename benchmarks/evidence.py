@@ -6,8 +6,8 @@
 for everyone and in every slice, with 1,000-sample bootstrap intervals. The peer is NumPy as one
 would write it: for each run and slice, users drawn with ``rng.integers``, each draw shared by all
 metrics; it does 20 resamples of one run, scaled to the whole. Arms take turns, each in a process of
-its own, whose peak memory is all that it holds, interpreter and ledgers included. The ratio is that of
-processor seconds, which other programs on the machine move less. Figures go to
+its own, whose peak memory is all that it holds, interpreter and ledgers included. The ratio is that
+of processor seconds, which other programs on the machine move less. Figures go to
 results/evidence.json.
 """
 
