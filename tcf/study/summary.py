@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-__all__ = ["summary"]
+__all__ = ["short_count", "summary"]
 
 
 def summary(frame: pl.DataFrame, metrics: Sequence[str]) -> pl.DataFrame:
@@ -19,7 +19,7 @@ def summary(frame: pl.DataFrame, metrics: Sequence[str]) -> pl.DataFrame:
         if name not in have:
             raise ValueError(f"metric must be one of {', '.join(sorted(have))}; got {name!r}")
     cell = ["dataset", "backbone", "arm", "parameters"]
-    frame = frame.with_columns(pl.col("parameters").map_elements(_count, pl.String))
+    frame = frame.with_columns(pl.col("parameters").map_elements(short_count, pl.String))
 
     def of(name: str) -> Any:
         value = pl.col("value").filter(pl.col("metric") == name)
@@ -36,9 +36,9 @@ def summary(frame: pl.DataFrame, metrics: Sequence[str]) -> pl.DataFrame:
     )
 
 
-def _count(number: int) -> str:
+def short_count(number: float) -> str:
     """1234567 -> "1.23M"."""
-    for unit, size in (("B", 10**9), ("M", 10**6), ("k", 10**3)):
+    for unit, size in (("T", 10**12), ("B", 10**9), ("M", 10**6), ("k", 10**3)):
         if number >= size:
             return f"{number / size:.3g}{unit}"
-    return str(number)
+    return f"{number:.3g}" if isinstance(number, float) else str(number)
