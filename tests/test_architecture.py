@@ -110,6 +110,7 @@ def test_the_package_exports_encode_items_and_its_version():
         "tcf.plot",
         "tcf.study",
         "tcf.study.records",
+        "tcf.study.scaling",
         "tcf.study.summary",
         "tcf.export",
         "tcf.cli",
