@@ -1,5 +1,6 @@
 """`tcf run | table | plot | export`: what takes a study or its records."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,8 @@ from tcf.cli.options import (
 from tcf.cli.shared import load_study, one_line_errors, print_rows
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from tcf.model import Recommender
 
 __all__ = ["export", "plot", "run", "table"]
@@ -72,17 +75,20 @@ def run(
 def table(
     records: RecordsArgument,
     metric: Annotated[list[str] | None, typer.Option(help="Such as hr@10; repeatable.")] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="Also by target_train_count, history_length or target_in_history."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write every row to this CSV.")] = None,
 ) -> None:
-    """Print mean and spread over seeds of each data set, backbone and arm."""
+    """Print each arm's mean over seeds with its interval, and how each was tuned."""
     with one_line_errors():
+        found = _print_table(records, metric or ["hr@10", "ndcg@10"], by=by or [])
         if out is not None:
             from tcf._util import atomic_write
-            from tcf.study.records import read_table
 
             with atomic_write(out) as temporary:
-                read_table(records).write_csv(temporary)
-        _print_table(records, metric or ["hr@10", "ndcg@10"])
+                found.write_csv(temporary)
 
 
 def plot(
@@ -169,10 +175,22 @@ def _export_encoder(model: "Recommender", name: str, folder: Path) -> Path:
     return folder
 
 
-def _print_table(folder: Path, metrics: list[str] | tuple[str, ...]) -> None:
-    from tcf.study.records import read_table
-    from tcf.study.summary import summary
+def _print_table(folder: Path, metrics: Sequence[str], *, by: Sequence[str] = ()) -> "pl.DataFrame":
+    from tcf._util import lookup
+    from tcf.evaluate.slices import SLICES, slice_names
+    from tcf.study.cells import read_cells
+    from tcf.study.evidence import evidence
+    from tcf.study.summary import summary, tuning_notes
 
-    frame = summary(read_table(folder), metrics)
-    title = f"mean over seeds ± standard deviation: {folder}"
-    print_rows(frame.columns, frame.iter_rows(), title=title)
+    for cut in by:
+        lookup(SLICES, cut, "what users are sliced by")
+    slices = ["all", *(x for x in slice_names() if x.partition(":")[0] in by)]
+    cells = read_cells(folder)
+    found = evidence(cells, metrics=metrics, slices=slices)
+    shown = summary(found, cells)
+    title = f"mean over seeds and its 95% interval: {folder}"
+    print_rows(shown.columns, shown.iter_rows(), title=title)
+    about = "new seeds and new users; * these trained models on new users"
+    for line in (f"intervals are about {about}", *tuning_notes(cells)):
+        typer.echo(line)
+    return found

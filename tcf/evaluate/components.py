@@ -45,16 +45,15 @@ class Components:
 
         It is 1 - level of the interval that just reaches so far: interval and test always agree.
         """
-        from scipy.optimize import brentq
+        from scipy.optimize import root_scalar
 
         if distance == 0 or self.users + self.seeds == 0:
             return 1.0 if distance == 0 else 0.0
         smallest = 1e-15  # beyond it a level of 1 - p is 1 in floating point
         if self.half_width(1 - smallest) <= abs(distance):
             return smallest
-        return float(
-            brentq(lambda p: self.half_width(1 - p) - abs(distance), smallest, 1, xtol=1e-18)
-        )
+        reach = root_scalar(lambda p: self.half_width(1 - p) - abs(distance), bracket=(smallest, 1))
+        return float(reach.root)
 
 
 def components(values: ArrayLike) -> Components:

@@ -2,8 +2,8 @@
 
 Two questions are told apart. *These trained models on new users*: the models stay as they are and
 only the users vary (`bootstrap_mean`). *New seeds and new users*: the models are trained again as
-well (`mean_interval`, from three seeds on). The second interval is what a comparison of encoders asks for; the first is
-all that fewer than three seeds can give.
+well (`mean_interval`, from three seeds on). The second is what a comparison of encoders asks for;
+the first is all that fewer than three seeds can give.
 """
 
 from dataclasses import dataclass
@@ -50,6 +50,12 @@ class Interval:
     high: float
     level: float
     about: str
+
+    @property
+    def variance(self) -> float:
+        """Squared standard error of the mean, read as a normal interval of this width."""
+        half_width = (self.high - self.low) / 2
+        return (half_width / NormalDist().inv_cdf((1 + self.level) / 2)) ** 2
 
 
 def bootstrap_mean(
@@ -108,8 +114,8 @@ def mean_interval(values: ArrayLike, *, seed: int, level: float = 0.95) -> Inter
         The interval, cut to [0, 1].
 
     Raises:
-        ValueError: If there is no value, one is not finite or outside [0, 1], or ``level`` is out of
-            range.
+        ValueError: If there is no value, one is not finite or outside [0, 1], or ``level`` is out
+            of range.
     """
     runs = checked_values(values, "values")
     _check_level(level)

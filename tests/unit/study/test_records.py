@@ -106,7 +106,10 @@ def test_records_come_back_as_a_table(tmp_path: Path):
     popular = RunConfig(dataset="d", arm=Arm(name="pop", kind="popularity"), backbone=None)
     for config, key in ((trained, "a" * 64), (popular, "b" * 64)):
         write_record(record_path(tmp_path, config, fingerprint=key), record(config, key=key))
-    assert [r["fingerprint"][0] for r in read_records(tmp_path).values()] == ["b", "a"]  # d-pop, d-sasrec
+    assert [r["fingerprint"][0] for r in read_records(tmp_path).values()] == [
+        "b",
+        "a",
+    ]  # d-pop, d-sasrec
     table = read_table(tmp_path)
     assert len(table) == 4  # two runs, two metrics
     row = table.filter(arm="text", metric="hr@10").row(0, named=True)

@@ -42,7 +42,9 @@ def test_tuned_and_hybrid_arms_run_and_say_what_they_trained(bert_folder: Path, 
     settings = {"records": tmp_path / "r", "cache": tmp_path / "c", "say": lambda _: None}
     assert run_study(planned, num_workers=1, **settings).num_made == 5
     assert run_study(planned, num_workers=1, **settings).num_found == 5
-    trained = {r["config"]["arm"]["name"]: r["parameters"] for r in read_records(tmp_path / "r").values()}
+    trained = {
+        r["config"]["arm"]["name"]: r["parameters"] for r in read_records(tmp_path / "r").values()
+    }
     assert "encoder" not in trained["frozen + IDs"]
     assert 0 < trained["adapters"]["encoder"] < trained["LoRA"]["encoder"]
     assert trained["LoRA"]["encoder"] < trained["top"]["encoder"] < trained["all"]["encoder"]
