@@ -107,6 +107,8 @@ def test_the_package_exports_encode_items_and_its_version():
         "tcf",
         "tcf.data",
         "tcf.data.formats",
+        "tcf.evaluate.catalog_metrics",
+        "tcf.evaluate.slices",
         "tcf.plot",
         "tcf.study",
         "tcf.study.records",

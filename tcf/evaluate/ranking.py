@@ -10,6 +10,7 @@ from torch import Tensor
 from tcf.data.batches import spans
 from tcf.data.split import Targets
 from tcf.evaluate.ledger import Ledger
+from tcf.evaluate.top_k import TopK
 
 _USERS = 64  # a block of scores, 64 x 20,000 in fp32, stays in cache
 _WORDS = 240  # 8-byte words summed at once: no byte can count past 255
@@ -46,6 +47,34 @@ def rank_targets(model: Ranker | BlockRanker, targets: Targets) -> Ledger:
     Raises:
         ValueError: If a score is not finite.
     """
+    return _rank(model, targets, None)
+
+
+def rank_and_list(
+    model: Ranker | BlockRanker, targets: Targets, *, k: int
+) -> tuple[Ledger, np.ndarray]:
+    """`rank_targets`, and the best ``k`` candidates of each task from the same pass over scores.
+
+    The candidates are those of the ranking: all items but the user's known ones, and the target.
+    Ties are ordered by row, the lower first: what a list needs and a rank does not.
+
+    Args:
+        model: As in `rank_targets`.
+        targets: Ranking tasks.
+        k: Length of a list, in items.
+
+    Returns:
+        The ledger of `rank_targets`, and ``(n, k)`` int32 item rows, best first; 0 where a user has
+        fewer candidates.
+
+    Raises:
+        ValueError: If a score is not finite or ``k`` is below 1.
+    """
+    top = TopK(len(targets), k=k)
+    return _rank(model, targets, top), top.rows
+
+
+def _rank(model: Ranker | BlockRanker, targets: Targets, top: TopK | None) -> Ledger:
     training = isinstance(model, torch.nn.Module) and model.training
     if isinstance(model, torch.nn.Module):
         model.eval()
@@ -53,14 +82,16 @@ def rank_targets(model: Ranker | BlockRanker, targets: Targets) -> Ledger:
         with torch.inference_mode():
             if isinstance(model, BlockRanker):
                 blocks = model.score_blocks(targets, size=_USERS)
-                return _count_blocks(_checked(blocks, num_tasks=len(targets)), targets)
-            return count_ranks(*model.score_vectors(targets), targets)
+                return _count_blocks(_checked(blocks, num_tasks=len(targets)), targets, top)
+            return count_ranks(*model.score_vectors(targets), targets, top=top)
     finally:
         if training and isinstance(model, torch.nn.Module):
             model.train()
 
 
-def count_ranks(users: Tensor, items: Tensor, targets: Targets) -> Ledger:
+def count_ranks(
+    users: Tensor, items: Tensor, targets: Targets, *, top: TopK | None = None
+) -> Ledger:
     """Count, for each user, the candidates that score above the target and the same as the target.
 
     The target's score and the known items' scores are taken from the same block of products as the
@@ -70,12 +101,13 @@ def count_ranks(users: Tensor, items: Tensor, targets: Targets) -> Ledger:
         users: ``(n, D)``.
         items: ``(num_items, D)``, rows 1 to the last.
         targets: Ranking tasks, ``n`` of them.
+        top: Reads each block of scores as well.
 
     Raises:
         ValueError: If a score is not finite.
     """
     _check_finite(users, items)
-    return _count_blocks(_products(users, items), targets)
+    return _count_blocks(_products(users, items), targets, top)
 
 
 def _products(users: Tensor, items: Tensor) -> Iterator[Tensor]:
@@ -110,12 +142,11 @@ def _checked(blocks: Iterable[Tensor], *, num_tasks: int) -> Iterator[Tensor]:
         )
 
 
-def _count_blocks(blocks: Iterable[Tensor], targets: Targets) -> Ledger:
-    """Count in blocks of scores of ``_USERS`` tasks each."""
+def _count_blocks(blocks: Iterable[Tensor], targets: Targets, top: TopK | None) -> Ledger:
+    """Count in blocks of scores of ``_USERS`` tasks each, and let ``top`` read them too."""
     columns = torch.from_numpy(targets.targets.astype(np.int64) - 1)
     owners, known = _distinct_known(targets)
     firsts = np.searchsorted(owners, np.arange(0, len(targets) + _USERS, _USERS))
-    owners, known = torch.from_numpy(owners), torch.from_numpy(known)
     counts: dict[Compare, list[Tensor]] = {torch.gt: [], torch.ge: []}
     count: Count | None = None
     for block, scores in enumerate(blocks):
@@ -124,11 +155,13 @@ def _count_blocks(blocks: Iterable[Tensor], targets: Targets) -> Ledger:
             count = _Counter(scores.shape[1]) if device.type == "cpu" else _count
         own = scores.gather(1, columns[start : start + len(scores), None].to(device))  # (users, 1)
         seen = slice(int(firsts[block]), int(firsts[block + 1]))
-        owner = owners[seen].to(device) - start
-        seen_scores = scores[owner, known[seen].to(device)]
+        owner = torch.from_numpy(owners[seen] - start).to(device)
+        seen_scores = scores[owner, torch.from_numpy(known[seen]).to(device)]
         for compare, parts in counts.items():
             masked = compare(seen_scores, own[owner, 0]).to(torch.int64)
             parts.append(count(compare, scores, own).index_add(0, owner, masked, alpha=-1))
+        if top is not None:
+            top.read(scores, start, owners=owners[seen] - start, known=known[seen])
     greater, at_least = (torch.cat(parts) for parts in counts.values())
     ties = at_least - greater - 1  # the target is always at least itself
     return Ledger((greater + 1).to(torch.int32).cpu().numpy(), ties.to(torch.int32).cpu().numpy())

@@ -19,7 +19,8 @@ from tcf.encode.items import encode_catalog
 from tcf.encode.location import cache_folder
 from tcf.encode.transform import apply_transforms
 from tcf.encode.trunk import encode_trunk
-from tcf.evaluate.ranking import rank_targets
+from tcf.evaluate.catalog_metrics import list_metrics
+from tcf.evaluate.ranking import rank_and_list
 from tcf.study.build import ItemText, build, device, untrained
 from tcf.study.config import NUMBERS, RunConfig, Study, fingerprint
 from tcf.study.executors import one_thread, run_all, worker_count
@@ -38,6 +39,8 @@ from tcf.train import History, fit
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+_LIST_LENGTH = 10  # of the lists whose coverage, Gini and novelty a record keeps
 
 
 @dataclass(frozen=True)
@@ -247,10 +250,11 @@ def _run_claimed(
             if settings.models is not None:
                 model.save(settings.models / f"{key}.safetensors")
         began = time.perf_counter()
-        ledger = rank_targets(model, split.test)
+        ledger, lists = rank_and_list(model, split.test, k=_LIST_LENGTH)
         test_seconds = time.perf_counter() - began
-    train_seconds = _seconds(history)
+    train_seconds = history.seconds if history else 0.0
     metrics = summarize(ledger, settings.metrics)
+    train_counts = split.train.item_counts(split.num_items)[1:]
     search = settings.searches.get(config.cell) if config.tuning else None
     write_ledger(path.with_suffix(".parquet"), ledger)
     write_record(
@@ -273,6 +277,7 @@ def _run_claimed(
             },
             "history": _history(history),
             "metrics": metrics,
+            "lists": list_metrics(lists, train_counts=train_counts),  # older records have none
             "target_in_history": int(split.test.target_in_history.sum()),
             "provenance": {**settings.provenance, "seed": config.seed},
             **({"tuning": search} if search else {}),
@@ -293,12 +298,6 @@ def _tracker(config: RunConfig, key: str, settings: _Settings) -> "Accelerator |
     slug = record_path(settings.tracking, config, fingerprint=key).stem
     tracker.init_trackers(slug, config={"run": config.name, "fingerprint": key})
     return tracker
-
-
-def _seconds(history: History | None) -> float:
-    """Return what training took, over all its parts where it was left and gone on with."""
-    epochs = [] if history is None else history.epochs
-    return sum(epoch.train_seconds + epoch.evaluate_seconds for epoch in epochs)
 
 
 def _vectors(embeddings: ItemText | None) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """One trial: a run without the test part, kept in the cache by its fingerprint."""
 
 import json
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ class TrialSettings:
     split: Split
     trials: Path
     claims: Path
+    checkpoints: Path
 
 
 def run_trial(
@@ -39,23 +41,34 @@ def run_trial(
     settings.claims.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(settings.claims / f"{key}.lock", blocking=wait):
+            folder = settings.checkpoints / key
             if not path.exists():
-                write_json(path, _train(config, vectors, settings.split))
+                write_json(path, _train(config, vectors, settings.split, folder))
+            shutil.rmtree(folder, ignore_errors=True)
             return _read_trial(path)
     except Timeout:
         return None
 
 
-def _train(config: RunConfig, vectors: ItemText | None, split: Split) -> Trial:
+def _train(config: RunConfig, vectors: ItemText | None, split: Split, folder: Path) -> Trial:
+    """Train, or go on with a training that was killed; ``folder`` holds its checkpoint."""
     began = time.perf_counter()
     about: Trial = {"value": None, "epochs": 0, "best_epoch": None}
     try:
         with one_thread():
             model = build(config, split, vectors).to(device())
-            history = fit(model, split, config.train, seed=config.seed, progress=False)
+            history = fit(
+                model,
+                split,
+                config.train,
+                seed=config.seed,
+                progress=False,
+                checkpoint=folder / "training.safetensors",
+            )
         values = [epoch.validation for epoch in history.epochs]
         about |= {"value": round(max(values), 8), "epochs": len(values)}
         about |= {"best_epoch": history.best_epoch, "hit_epoch_limit": history.hit_epoch_limit}
+        return {**about, "seconds": round(history.seconds, 2)}
     except ValueError as error:  # it diverged, or its settings do not go together
         if isinstance(error, DataError):
             raise

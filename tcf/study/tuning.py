@@ -67,7 +67,9 @@ def tune(
         f"{study.name}: {len(searches) - len(todo)} searches found, {len(todo)} to make, "
         f"{tuning.num_trials} trials each"
     )
-    settings = TrialSettings(split.without_test(), cache / "trials", cache / "claims")
+    settings = TrialSettings(
+        split.without_test(), cache / "trials", cache / "claims", cache / "checkpoints"
+    )
     line = _Line(say, num_trials=len(todo) * tuning.num_trials)
     most = len(todo) * max(map(len, tuning.rounds()))
     with workers(shared=(settings,), num_workers=worker_count(num_workers, num_tasks=most)) as run:

@@ -38,6 +38,11 @@ class History:
     best_epoch: int
     hit_epoch_limit: bool
 
+    @property
+    def seconds(self) -> float:
+        """What training took, over all its parts where it was left and gone on with."""
+        return sum(epoch.train_seconds + epoch.evaluate_seconds for epoch in self.epochs)
+
 
 def fit(
     model: Recommender,

@@ -108,6 +108,15 @@ def test_metrics_are_those_of_the_ledger(made: Path):
     assert len(read_table(made / "records")) == 2 * NUM_RUNS
 
 
+def test_lists_of_ten_are_told_of_in_the_record(made: Path):
+    records = {r["config"]["arm"]["name"]: r["lists"] for r in read_records(made / "records")}
+    for lists in records.values():
+        assert list(lists) == ["k", "coverage", "gini", "novelty"] and lists["k"] == 10
+        assert 10 / 60 <= lists["coverage"] <= 1 and 0 <= lists["gini"] < 1
+    assert records["popularity"]["coverage"] < records["ID"]["coverage"]
+    assert records["popularity"]["novelty"] == min(found["novelty"] for found in records.values())
+
+
 def test_the_second_call_finds_everything_and_trains_nothing(
     made: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -13,12 +13,14 @@ import pytest
 
 from tcf.data.split import Split, Targets
 from tcf.errors import DataError
+from tcf.evaluate.ranking import rank_targets
 from tcf.study import trials as trials_module
 from tcf.study.config import Study
 from tcf.study.proposals import propose
 from tcf.study.records import read_records
 from tcf.study.runner import Outcome, load_split, run_study
 from tcf.study.space import Choice, LogUniform, Tuning, Uniform
+from tcf.study.trials import TrialSettings
 from tcf.study.tuning import tune
 from tests import tiny_study, worlds
 
@@ -181,6 +183,40 @@ def test_killed_in_the_middle_the_next_call_makes_the_same_search(made: Path, tm
     assert run(study(), tmp_path).num_made == 5
     assert searches(tmp_path) == searches(made)
     assert all(path.stat().st_mtime_ns == before for path, before in finished.items())
+
+
+def test_a_trial_that_is_killed_goes_on_from_its_checkpoint(tmp_path: Path, monkeypatch):
+    """The trials of a tuned encoder take half an hour: a kill must not cost them."""
+    split = load_split(study(), None)[0]
+    config = study(arms=ID, max_epochs=4).runs[0]
+    fit, evaluated, stop_at = trials_module.fit, [], [3]
+
+    def counted(*arguments):
+        evaluated.append(1)
+        if len(evaluated) == stop_at[0]:
+            raise KeyboardInterrupt
+        return rank_targets(*arguments)
+
+    monkeypatch.setattr("tcf.train.loop.rank_targets", counted)
+    monkeypatch.setattr(
+        trials_module, "fit", lambda *a, **k: fit(*a, **k, checkpoint_every_seconds=0)
+    )
+
+    def trial(folder: Path) -> trials_module.Trial:
+        names = ("trials", "claims", "checkpoints")
+        settings = TrialSettings(split.without_test(), *(folder / name for name in names))
+        made = trials_module.run_trial(config, "k" * 64, None, True, settings)
+        assert made is not None
+        return {name: value for name, value in made.items() if name != "seconds"}
+
+    with pytest.raises(KeyboardInterrupt):
+        trial(tmp_path / "killed")
+    stop_at[0] = 0
+    evaluated.clear()
+    found = trial(tmp_path / "killed")
+    assert len(evaluated) < 4  # the first epochs are not trained again
+    assert not (tmp_path / "killed" / "checkpoints" / ("k" * 64)).exists()
+    assert found == trial(tmp_path / "whole")
 
 
 def test_two_processes_at_once_make_every_trial_once(made: Path, tmp_path: Path):
