@@ -37,12 +37,12 @@ MEASURED_USERS, NUM_USERS = 500, 1500
 FIRST_WORLD = 1000  # no other experiment uses these worlds
 
 
-def study(world: int) -> Study:
+def study(world: int, *, num_users: int = NUM_USERS, max_epochs: int = 4) -> Study:
     """Return the study of a world."""
-    train = TrainConfig(max_epochs=4, patience=None, batch_size=256, learning_rate=1e-2)
+    train = TrainConfig(max_epochs=max_epochs, patience=None, batch_size=256, learning_rate=1e-2)
     return Study(
         name=f"truth-world-{world}",
-        load=partial(load, world),
+        load=partial(load, world, num_users),
         runs=grid(
             dataset=f"world {world}",
             arms=(
@@ -57,16 +57,16 @@ def study(world: int) -> Study:
     )
 
 
-def load(world: int, _data: Path | None) -> tuple[Catalog, Interactions]:
+def load(world: int, num_users: int, _data: Path | None) -> tuple[Catalog, Interactions]:
     """Simulate the world."""
-    return simulate(num_users=NUM_USERS, num_items=1000, seed=world)
+    return simulate(num_users=num_users, num_items=1000, seed=world)
 
 
-def check(records: Path) -> dict[str, Any]:
+def check(records: Path, *, num_measured: int = MEASURED_USERS) -> dict[str, Any]:
     """Compare what three seeds and some users say with further seeds and the other users."""
     arms = {cell.arm: cell.values(METRIC) for cell in read_cells(records)}
-    known = {name: x[:MEASURED_SEEDS, :MEASURED_USERS] for name, x in arms.items()}
-    further = {name: float(x[MEASURED_SEEDS:, MEASURED_USERS:].mean()) for name, x in arms.items()}
+    known = {name: x[:MEASURED_SEEDS, :num_measured] for name, x in arms.items()}
+    further = {name: float(x[MEASURED_SEEDS:, num_measured:].mean()) for name, x in arms.items()}
     found = {name: _entry(mean_interval(x, seed=0), further[name]) for name, x in known.items()}
     a, b = known["ID"], known["TF-IDF"]
     difference = difference_interval(a, b, seed=0, about="seeds")
