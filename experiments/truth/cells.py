@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -47,9 +48,14 @@ class Cell:
         """Spread of the seed effects."""
         return self.law.seed_noise_of(self.ratio, level=LEVEL)
 
-    def effect_of(self, level: float) -> float:
-        """Effect of the arm with this mean over seeds and users."""
-        return self.law.effect_of(level, seed_noise=self.seed_noise)
+    def effect_of(self, level: float, *, sensitivity: float = 1.0) -> float:
+        """Effect of the arm with this mean over seeds and users.
+
+        Args:
+            level: The mean.
+            sensitivity: The arm's own seed noise over the cell's.
+        """
+        return self.law.effect_of(level, seed_noise=sensitivity * self.seed_noise)
 
     @cached_property
     def errors(self) -> tuple[float, float]:
@@ -62,11 +68,10 @@ class Cell:
         """Return the generator of a study: its own, whatever else is run."""
         return np.random.default_rng([zlib.crc32(self.name.encode()), number, stream])
 
-    def draw(self, effects: np.ndarray, rng: np.random.Generator, **settings: bool) -> Draw:
-        """Draw a study with these arms."""
-        return self.law.draw(
-            effects, seed_noise=self.seed_noise, num_seeds=self.num_seeds, rng=rng, **settings
-        )
+    def draw(self, effects: np.ndarray, rng: np.random.Generator, **settings: Any) -> Draw:
+        """Draw a study with these arms; ``settings`` as in `Law.draw`."""
+        settings = {"seed_noise": self.seed_noise, **settings}
+        return self.law.draw(effects, num_seeds=self.num_seeds, rng=rng, **settings)
 
 
 Outcomes = dict[str, float]

@@ -7,7 +7,8 @@ import numpy as np
 
 from experiments.truth.cells import RESAMPLES, Cell, Outcomes
 from tcf.evaluate.stats import Interval
-from tcf.study.scaling import CurveFit, fit_curve
+from tcf.study.curve_fit import CurveFit
+from tcf.study.scaling import fit_curve
 
 ALPHA = 0.05
 RANGE = 1024  # of the sizes
@@ -24,11 +25,13 @@ class Shape:
         form: A key of `tcf.study.forms.FORMS`.
         num_sizes: From `FIRST_SIZE` to `RANGE` times that, evenly in the logarithm.
         everywhere: Whether it is drawn for every noise and number of seeds.
+        spread: The loudest arm's seed noise over the quietest's.
     """
 
     form: str
     num_sizes: int
     everywhere: bool = False
+    spread: float = 1.0
 
     @property
     def sizes(self) -> np.ndarray:
@@ -50,6 +53,12 @@ class Shape:
         return CEILING - DROP * np.exp(-EXPONENT * np.log(RANGE) * share)
 
     @property
+    def sensitivities(self) -> np.ndarray:
+        """Seed noise of every size, and of the baseline last, over the cell's, loud among quiet."""
+        steps = np.linspace(-0.5, 0.5, self.num_sizes + 1)
+        return self.spread ** np.roll(steps[::-1], 3)
+
+    @property
     def baseline(self) -> float:
         """Of the arm without a size; a flat curve stays below it."""
         return float(CEILING if self.form == "constant" else self.level(self.crossing))
@@ -61,16 +70,19 @@ SHAPES = {
     "power law, 9 sizes": Shape("power law", 9),
     "flat, 9 sizes": Shape("constant", 9),
     "log-linear, 9 sizes": Shape("log-linear", 9),
+    "power law, 6 uneven sizes": Shape("power law", 6, spread=6.0),
 }
 
 
 def curves(cell: Cell, number: int) -> Outcomes:
     """Fit a curve drawn from a known form and ask every interval about it."""
     shape = SHAPES[cell.shape]
-    drawn = cell.draw(_effects(cell), cell.rng(number))
+    noise = cell.seed_noise * shape.sensitivities[:, None]
+    drawn = cell.draw(_effects(cell), cell.rng(number), seed_noise=noise)
     *arms, baseline = drawn.values
     fit = fit_curve(shape.sizes, arms, seed=number, baseline=baseline)
     found = {**_slope(shape, fit), **_of_power_law(shape, fit, "profile")}
+    found |= _band(shape, fit, "the profile", None)
     found["AICc picks the true form"] = fit.best.form.name == shape.form
     found["scatter flagged that is not there"] = fit.misfit is not None and fit.misfit.p < 0.01
     if number % BOOTSTRAP_EVERY == 0 and shape.form != "constant":
@@ -82,7 +94,8 @@ def curves(cell: Cell, number: int) -> Outcomes:
             num_resamples=RESAMPLES,
         )
         found |= _of_power_law(shape, slow, "bootstrap")
-        found |= _band(shape, slow)
+        found |= _band(shape, slow, "the true form", shape.form)
+        found |= _band(shape, slow, "AICc's pick", slow.best.form.name)
     return {name: float(value) for name, value in found.items()}
 
 
@@ -90,8 +103,8 @@ def curves(cell: Cell, number: int) -> Outcomes:
 def _effects(cell: Cell) -> np.ndarray:
     """Of every size, and of the baseline last."""
     shape = SHAPES[cell.shape]
-    levels = [*shape.level(shape.sizes), shape.baseline]
-    return np.array([cell.effect_of(float(level)) for level in levels])
+    arms = zip([*shape.level(shape.sizes), shape.baseline], shape.sensitivities, strict=True)
+    return np.array([cell.effect_of(level, sensitivity=own) for level, own in arms])
 
 
 def _slope(shape: Shape, fit: CurveFit) -> Outcomes:
@@ -119,16 +132,16 @@ def _of_power_law(shape: Shape, fit: CurveFit, method: str) -> Outcomes:
     return {**covered, **told}
 
 
-def _band(shape: Shape, fit: CurveFit) -> Outcomes:
-    """Of the true form and of the one picked, between the sizes and at ten times the largest."""
+def _band(shape: Shape, fit: CurveFit, whose: str, form: str | None) -> Outcomes:
+    """Between the sizes and at ten times the largest."""
     within = np.sqrt(shape.sizes[1:] * shape.sizes[:-1])
     found = {}
     for name, sizes in (("within", within), ("ten times beyond", shape.sizes[-1:] * 10)):
         truth = shape.level(sizes)
-        for whose, form in (("the true form", shape.form), ("AICc's pick", None)):
-            low, high = fit.band(sizes, form=form)
-            inside = (low <= truth) & (truth <= high)
-            found[f"band of {whose}, {name} the sizes"] = float(inside.mean())
+        low, high = fit.band(sizes, form=form)
+        found[f"band of {whose}, {name} the sizes"] = float(
+            ((low <= truth) & (truth <= high)).mean()
+        )
     return found
 
 

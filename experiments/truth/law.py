@@ -104,7 +104,7 @@ class Law:
         self,
         effects: np.ndarray,
         *,
-        seed_noise: float,
+        seed_noise: float | np.ndarray,
         num_seeds: int,
         rng: np.random.Generator,
         shared_seeds: bool = False,
@@ -113,7 +113,7 @@ class Law:
 
         Args:
             effects: ``(num_arms,)`` float, of the arms.
-            seed_noise: Standard deviation of the seed effects.
+            seed_noise: Standard deviation of the seed effects, one number or ``(num_arms, 1)``.
             num_seeds: Runs of each arm.
             rng: Of everything drawn.
             shared_seeds: Whether all arms get the same seed effects, so that equal arms are equal

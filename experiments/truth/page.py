@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,16 +78,15 @@ RISING: tuple[Row, ...] = (
     ("exponent, bootstrap", "bootstrap: exponent"),
     ("ceiling, bootstrap", "bootstrap: ceiling"),
     ("crossing, bootstrap", "bootstrap: crossing"),
-    ("band of the true form", "band of the true form, within the sizes"),
-    ("band of AICc's pick", "band of AICc's pick, within the sizes"),
+    ("band, profile (default)", "band of the profile, within the sizes"),
+    ("band of the true form, bootstrap", "band of the true form, within the sizes"),
+    ("band of AICc's pick, bootstrap", "band of AICc's pick, within the sizes"),
     (
-        "band of the true form, at ten times the largest",
-        "band of the true form, ten times beyond the sizes",
+        "the same at ten times the largest size: profile",
+        "band of the profile, ten times beyond the sizes",
     ),
-    (
-        "band of AICc's pick, at ten times the largest",
-        "band of AICc's pick, ten times beyond the sizes",
-    ),
+    ("true form", "band of the true form, ten times beyond the sizes"),
+    ("AICc's pick", "band of AICc's pick, ten times beyond the sizes"),
     ("slope told from zero", "slope told from zero"),
     ("exponent told from a logarithm, profile", "profile: exponent told from a logarithm"),
     ("crossing with both ends, profile", "profile: crossing has both ends"),
@@ -96,6 +95,8 @@ RISING: tuple[Row, ...] = (
 FLAT: tuple[Row, ...] = (
     ("slope", "slope"),
     ("slope told from zero: level", "slope told from zero"),
+    ("band, profile (default)", "band of the profile, within the sizes"),
+    ("the same at ten times the largest size", "band of the profile, ten times beyond the sizes"),
     ("exponent told from a logarithm", "profile: exponent told from a logarithm"),
     ("a crossing with both ends, where there is none", "profile: crossing has both ends"),
 )
@@ -121,7 +122,11 @@ def share(entry: tuple[float, int]) -> tuple[float, float]:
 def tables(results: Mapping[str, Any]) -> dict[str, str]:
     """Return every table as Markdown, by name."""
     made = {name: _by_noise(results, *what) for name, what in TABLES.items()}
-    return {**made, "forms": _forms(results), "ndcg": _ndcg(results)}
+    few = {
+        "uneven": _few(results, CURVE, "power law, 6 uneven sizes", RISING[:7]),
+        "ndcg": _few(results, "pairs", "", (*INTERVALS, *TESTS[:8]), "ndcg@10"),
+    }
+    return {**made, "forms": _forms(results), **few}
 
 
 def filled(page: str, results: Mapping[str, Any]) -> str:
@@ -168,10 +173,12 @@ def _forms(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _ndcg(results: Mapping[str, Any]) -> str:
-    lines = ["| NDCG@10, noise 1 | 3 seeds | 5 seeds |", "|---|---|---|"]
-    for label, measure in (*INTERVALS, *TESTS[:6]):
-        cells = [Cell("pairs", 1.0, seeds, "ndcg@10") for seeds in (3, 5)]
+def _few(
+    results: Mapping[str, Any], part: str, shape: str, rows: Iterable[Row], metric: str = "hr@10"
+) -> str:
+    lines = ["| per cent, noise 1 | 3 seeds | 5 seeds |", "|---|---|---|"]
+    for label, measure in rows:
+        cells = [Cell(part, 1.0, seeds, metric, shape) for seeds in (3, 5)]
         shown = [_shown(results, cell, measure) for cell in cells]
         lines.append(f"| {label} | " + " | ".join(shown) + " |")
     return "\n".join(lines)

@@ -34,7 +34,7 @@ def pairs(cell: Cell, number: int) -> Outcomes:
     return {
         **_arm(cell, apart, number),
         **_difference(cell, apart, number),
-        **_tests_of_seeds(cell, apart, number),
+        **_tests_of_seeds(cell, apart),
         **_tests_of_users(cell, same, apart, number),
     }
 
@@ -95,7 +95,7 @@ def _difference(cell: Cell, drawn: Draw, number: int) -> Outcomes:
     }
 
 
-def _tests_of_seeds(cell: Cell, drawn: Draw, number: int) -> Outcomes:
+def _tests_of_seeds(cell: Cell, drawn: Draw) -> Outcomes:
     """Tests about new seeds and new users; the margin is the true difference."""
     if cell.num_seeds < MIN_SEEDS:
         return {}
@@ -105,7 +105,7 @@ def _tests_of_seeds(cell: Cell, drawn: Draw, number: int) -> Outcomes:
         for step, other in zip(STEPS, others, strict=True)
     }
     margin = float(_means(cell)[2] - _means(cell)[0])
-    worse = no_worse(base, others[1], margin=margin, seed=number)
+    worse = no_worse(base, others[1], margin=margin)
     return {**_floats(found), "no_worse, new seeds: at the margin": float(worse.p < ALPHA)}
 
 
@@ -127,7 +127,7 @@ def _tests_of_users(cell: Cell, same: Draw, apart: Draw, number: int) -> Outcome
     )
     found["paired_permutation, one seed: 0 errors, read as new seeds"] = one.p < ALPHA
     margin = _first_runs_gap(same)
-    worse = no_worse(base[0], others[1][0], margin=margin, seed=number)
+    worse = no_worse(base[0], others[1][0], margin=margin)
     found["no_worse, new users, one seed: at the margin"] = worse.p < ALPHA
     return _floats(found)
 
