@@ -9,6 +9,8 @@ from typing import Any
 
 from experiments.truth.cells import Cell
 from experiments.truth.simulate import RATIOS, RESULTS, SEEDS
+from tcf.evaluate.coverage import MISREAD
+from tcf.evaluate.stats import NEW_SEEDS, NEW_USERS
 
 README = Path(__file__).parent / "README.md"
 CURVE = "curves"
@@ -26,7 +28,7 @@ INTERVALS: tuple[Row, ...] = (
     ("a difference, these models (`difference_interval`)", "difference: new users"),
     ("hierarchical bootstrap, for comparison", "arm: hierarchical bootstrap"),
 )
-MISREAD: tuple[Row, ...] = (
+READINGS: tuple[Row, ...] = (
     ("interval of an arm, one seed", "arm: one seed, read as new seeds"),
     ("interval of an arm, all seeds", "arm: new users, read as new seeds"),
     ("interval of a difference, one seed", "difference: one seed, read as new seeds"),
@@ -102,11 +104,28 @@ FLAT: tuple[Row, ...] = (
 )
 TABLES: dict[str, tuple[str, str, tuple[Row, ...]]] = {
     "intervals": ("pairs", "", INTERVALS),
-    "misread": ("pairs", "", MISREAD),
+    "misread": ("pairs", "", READINGS),
     "tests": ("pairs", "", TESTS),
     "many": ("tables", "", MANY),
     "rising": (CURVE, "power law, 6 sizes", RISING),
     "flat": (CURVE, "flat, 6 sizes", FLAT),
+}
+OFFERED = {  # about: the part and shape, the measures, the numbers of seeds in which it is offered
+    NEW_USERS: ("pairs", "", ("arm: new users", "difference: new users"), SEEDS),
+    NEW_SEEDS: (
+        *("pairs", ""),
+        tuple(measure for _, measure in INTERVALS[:3]),
+        SEEDS[1:],
+    ),
+    MISREAD: (
+        *("pairs", ""),
+        ("arm: new users, read as new seeds", "difference: new users, read as new seeds"),
+        SEEDS,
+    ),
+    "slope": (CURVE, "power law, 6 sizes", ("slope",), SEEDS),
+    "exponent": (CURVE, "power law, 6 sizes", ("profile: exponent",), SEEDS),
+    "ceiling": (CURVE, "power law, 6 sizes", ("profile: ceiling",), SEEDS),
+    "crossing": (CURVE, "power law, 6 sizes", ("profile: crossing",), SEEDS),
 }
 FORMS = ("flat, 6 sizes", "power law, 6 sizes")
 FORMS += ("flat, 9 sizes", "log-linear, 9 sizes", "power law, 9 sizes")
@@ -129,6 +148,20 @@ def tables(results: Mapping[str, Any]) -> dict[str, str]:
     return {**made, "forms": _forms(results), **few}
 
 
+def coverage(results: Mapping[str, Any]) -> dict[str, dict[int, tuple[float, float]]]:
+    """Return what `tcf.evaluate.coverage.COVERAGE` has to say: least and most over the noise."""
+    found = {
+        about: {
+            seeds: _extremes(results, [Cell(part, x, seeds, shape=shape) for x in RATIOS], measures)
+            for seeds in offered
+        }
+        for about, (part, shape, measures, offered) in OFFERED.items()
+    }
+    one = [Cell("pairs", ratio, SEEDS[0]) for ratio in RATIOS]
+    of_one = [name.replace("new users", "one seed") for name in OFFERED[MISREAD][2]]
+    return {**found, MISREAD: {1: _extremes(results, one, of_one), **found[MISREAD]}}
+
+
 def filled(page: str, results: Mapping[str, Any]) -> str:
     """Return the page with every table between its marks replaced.
 
@@ -148,6 +181,15 @@ def main() -> None:
     """Write the tables into the page."""
     results = json.loads(RESULTS.read_text())
     README.write_text(filled(README.read_text(), results))
+    print("tcf.evaluate.coverage.COVERAGE must be", json.dumps(coverage(results), indent=1))
+
+
+def _extremes(
+    results: Mapping[str, Any], cells: Iterable[Cell], measures: Iterable[str]
+) -> tuple[float, float]:
+    entries = [results[cell.name]["measures"][name] for cell in cells for name in measures]
+    shares = [round(share(entry)[0], 3) for entry in entries]
+    return min(shares), max(shares)
 
 
 def _by_noise(results: Mapping[str, Any], part: str, shape: str, rows: tuple[Row, ...]) -> str:

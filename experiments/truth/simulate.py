@@ -1,7 +1,7 @@
 """Does the machinery tell the truth? Simulated studies, cell by cell, into results.json.
 
 Run:     python -m experiments.truth.simulate
-Cost:    about 20 minutes on two cores; each cell is kept as it ends, and a killed run goes on.
+Cost:    about 40 minutes on two busy cores; each cell is kept as it ends, and a killed run goes on.
 Expect:  at five seeds intervals cover 93-97% and tests are wrong 3-7% of the time.
 """
 

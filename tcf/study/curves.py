@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 
 MIN_SIZES = 4
 SCATTER = "scatter around the curve; no seeds, no users"
+_TINY = 1e-12  # share of the variance that keeps a covariance regular
 _CHUNK = 1 << 24  # counts of users in memory at a time
 
 
@@ -109,6 +110,25 @@ class Curve:
         table = self._table()
         of_users = np.cov(table, rowvar=False) / len(table)
         return of_users + np.diag(self._seed_part(np.float64(self.seed_variance)))
+
+    def noise(self, num_parameters: int, residual_sum: float) -> tuple[Floats, float]:
+        """Covariance of ``means`` and its degrees of freedom, of the slope over log sizes.
+
+        From numbers alone that is the scatter around a form of ``num_parameters``, and a baseline
+        is taken as exact; else the form does not matter.
+        """
+        num_sizes = len(self.sizes)
+        if self.users is None:
+            df = num_sizes - num_parameters
+            variance = np.zeros(len(self.means))
+            variance[:num_sizes] = residual_sum / df
+            covariance = np.diag(variance)
+        else:
+            contrast = np.zeros(len(self.means))
+            contrast[:num_sizes] = self.log_sizes - self.log_sizes.mean()
+            covariance, df = self.covariance, self.df(contrast)
+        least = max(_TINY * covariance.diagonal().max(), np.finfo(float).tiny ** 0.5)
+        return covariance + least * np.eye(len(covariance)), df
 
     def df(self, contrast: Floats) -> float:
         """Degrees of freedom of the variance of ``contrast @ means``.

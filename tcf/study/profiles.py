@@ -61,15 +61,33 @@ class Profile:
         low, high = self._ends(self._contrast(1 / self.exponents)[None])
         return float(low[0].clip(0, 1)), float(high[0].clip(0, 1))
 
-    def heights(self, log_sizes: Floats, *, scatter: float = 0.0) -> tuple[Floats, Floats]:
-        """Ends of the curve at sizes, ``(m,)`` each; with ``scatter``, of one more measurement."""
+    def heights(self, log_sizes: Floats) -> tuple[Floats, Floats]:
+        """Ends of the curve at sizes, ``(m,)`` each, within [0, 1]."""
         bent = _bent(self.exponents, np.asarray(log_sizes) - self.log_first)  # (B, m)
-        return self._ends(np.stack([self._contrast(one) for one in bent.T]), scatter=scatter)
+        low, high = self._ends(np.stack([self._contrast(one) for one in bent.T]))
+        return low.clip(0, 1), high.clip(0, 1)
 
     def gaps(self, log_sizes: Floats) -> tuple[Floats, Floats]:
         """Ends of the curve less the baseline at sizes, ``(m,)`` each."""
         bent = _bent(self.exponents, np.asarray(log_sizes) - self.log_first)
         return self._ends(np.stack([self._contrast(one, baseline=-1.0) for one in bent.T]))
+
+    def meeting(self, first: float, last: float) -> tuple[float, float]:
+        """Ends of the log sizes from ``first`` to ``last`` at which the gap may be nothing.
+
+        Both are infinite where there is no such size.
+        """
+        for _ in range(_PASSES):
+            at = np.linspace(first, last, _POINTS)
+            low, high = self.gaps(at)
+            accepted = np.flatnonzero((low <= 0) & (high >= 0))
+            if not len(accepted):  # between two points, or nowhere
+                accepted = np.flatnonzero(np.diff(np.sign(low)))
+                if not len(accepted):
+                    return np.inf, np.inf
+            first = float(at[max(accepted[0] - 1, 0)])
+            last = float(at[min(accepted[-1] + 1, _POINTS - 1)])
+        return first, last
 
     def _contrast(self, of_beta: Floats, *, baseline: float = 0.0) -> Floats:
         contrast = np.zeros_like(self.estimates)
@@ -77,11 +95,11 @@ class Profile:
         contrast[:, 2:] = baseline
         return contrast
 
-    def _ends(self, contrasts: Floats, *, scatter: float = 0.0) -> tuple[Floats, Floats]:
+    def _ends(self, contrasts: Floats) -> tuple[Floats, Floats]:
         """Union over the exponents, ``(m,)`` each, for contrasts ``(m, B, p)``."""
         left = self.threshold - self.excess
         centre = np.einsum("mbp,bp->mb", contrasts, self.estimates)
-        variance = np.einsum("mbp,bpq,mbq->mb", contrasts, self.covariances, contrasts) + scatter
+        variance = np.einsum("mbp,bpq,mbq->mb", contrasts, self.covariances, contrasts)
         reach = np.sqrt(np.maximum(left, 0) * np.maximum(variance, 0))
         inside = left >= 0
         return (

@@ -5,10 +5,11 @@ from typing import Any
 
 import polars as pl
 
+from tcf.evaluate.coverage import coverage_note
 from tcf.evaluate.stats import NEW_SEEDS
 from tcf.study.cells import Cell
 
-__all__ = ["short_count", "summary", "tuning_notes"]
+__all__ = ["coverage_notes", "short_count", "summary", "tuning_notes"]
 
 _PANEL = ("dataset", "backbone")
 
@@ -35,6 +36,17 @@ def summary(table: pl.DataFrame, cells: Sequence[Cell]) -> pl.DataFrame:
         shown[row["metric"]] = _interval(row)
         shown |= searches[cell] if tuned else {}
     return _without_empty(pl.DataFrame(list(rows.values()), infer_schema_length=None))
+
+
+def coverage_notes(table: pl.DataFrame) -> list[str]:
+    """Return a line for each kind of interval of trained arms that was measured to hold too seldom.
+
+    Args:
+        table: From `tcf.study.evidence`.
+    """
+    means = table.filter(mark="mean").drop_nulls("backbone")
+    kinds = means.select("num_seeds", "interval_about").unique().sort("num_seeds", descending=True)
+    return [note for kind in kinds.iter_rows() if (note := coverage_note(*kind))]
 
 
 def tuning_notes(cells: Sequence[Cell]) -> list[str]:

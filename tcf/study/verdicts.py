@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tcf.study.curve_fit import MAX_MISFIT_P
 from tcf.study.curves import SCATTER
 from tcf.study.summary import short_count
 
 if TYPE_CHECKING:
-    from tcf.study.scaling import CurveFit
+    from tcf.study.curve_fit import CurveFit
 
 __all__ = ["verdict"]
 
@@ -56,23 +57,25 @@ def _crossing(fit: "CurveFit") -> str:
         return f"does not meet the baseline: it stays {'above' if above else 'below'}"
     if found.low == 0.0 and found.high == np.inf:
         return "whether and where it meets the baseline cannot be told"
-    low = "less" if found.low == 0.0 else short_count(found.low)
-    high = "no end" if found.high == np.inf else short_count(found.high)
-    if not first <= found.mean <= last:
-        outside = found.low > last or found.high < first
-        how = "does not meet" if outside else "is not seen to meet"
-        return f"{how} the baseline {studied}; it might {_at(found.mean)}({low} to {high})"
-    return f"meets the baseline at {short_count(found.mean)} ({low} to {high})"
+    ends = f"{_size(found.low)} to {_size(found.high)}"
+    if first <= found.mean <= last:
+        return f"meets the baseline at {short_count(found.mean)} ({ends})"
+    outside = found.low > last or found.high < first
+    how = f"{'does not meet' if outside else 'is not seen to meet'} the baseline {studied}"
+    if not 0 < found.mean < np.inf:
+        return f"{how}; not excluded: {ends}"
+    return f"{how}; drawn further it would at {short_count(found.mean)} ({ends})"
 
 
-def _at(size: float) -> str:
-    return "" if not np.isfinite(size) else f"at {short_count(size)} "
+def _size(size: float) -> str:
+    return "no end" if size in (0.0, np.inf) else short_count(size)
 
 
 def _misfit(fit: "CurveFit") -> str:
     if fit.curve.about == SCATTER:
-        return f"intervals are about {SCATTER}"
-    if fit.misfit is None or fit.misfit.p >= 0.01:
+        exact = "" if fit.curve.baseline is None else ", the baseline taken as exact"
+        return f"intervals are about {SCATTER}{exact}"
+    if fit.misfit is None or fit.misfit.p >= MAX_MISFIT_P:
         return ""
     return (
         f"the sizes scatter {np.sqrt(fit.misfit.ratio):.1f} times as far from the curve as users "
