@@ -180,7 +180,7 @@ def _print_table(folder: Path, metrics: Sequence[str], *, by: Sequence[str] = ()
     from tcf.evaluate.slices import SLICES, slice_names
     from tcf.study.cells import read_cells
     from tcf.study.evidence import evidence
-    from tcf.study.summary import summary, tuning_notes
+    from tcf.study.summary import coverage_notes, summary, tuning_notes
 
     for cut in by:
         lookup(SLICES, cut, "what users are sliced by")
@@ -191,6 +191,7 @@ def _print_table(folder: Path, metrics: Sequence[str], *, by: Sequence[str] = ()
     title = f"mean over seeds and its 95% interval: {folder}"
     print_rows(shown.columns, shown.iter_rows(), title=title)
     about = "new seeds and new users; * these trained models on new users"
-    for line in (f"intervals are about {about}", *tuning_notes(cells)):
+    notes = (*coverage_notes(found), *tuning_notes(cells))
+    for line in (f"intervals are about {about}", *notes):
         typer.echo(line)
     return found

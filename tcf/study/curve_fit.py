@@ -118,7 +118,9 @@ class CurveFit:
         if self.method == "profile":
             low, high = self._profile.exponent(allowed)
         else:
-            low, high = self._percentiles(self._refitted(fit)[:, 2])
+            ceilings, _, exponents = self._refitted(fit).T
+            bound = (ceilings == 0) | (ceilings == 1)  # it would go on: nothing told of its bend
+            low, high = self._percentiles(np.where(bound, 0.0, exponents))
             low = 0.0 if low <= allowed[0] * 1.001 else low
             high = np.inf if high >= allowed[1] / 1.001 else high
         return self._interval(fit.parameters["b"], low, high)
@@ -177,11 +179,14 @@ class CurveFit:
         return Misfit(ratio, float(fdtrc(left, df, ratio)))
 
     def band(self, sizes: ArrayLike, *, form: str | None = None) -> tuple[Floats, Floats]:
-        """Return the pointwise percentile band of a form, refitted to every resample.
+        """Return the pointwise band of the curve.
 
         Args:
             sizes: ``(m,)``, positive.
-            form: Which; None: the best.
+            form: Whose refits' percentiles to take. None: of the power law, by `method`; its
+                profile holds for a logarithm and a flat line as well, which are its limits. The
+                band of whatever form AICc picks would not: with few sizes that is seldom the true
+                one (experiments/truth).
 
         Returns:
             Ends, ``(m,)`` each. Users and seeds are drawn once for all sizes.
@@ -189,8 +194,11 @@ class CurveFit:
         Raises:
             ValueError: If the form was not fitted.
         """
-        fit = self.best if form is None else lookup(self.fits, form, "form")
-        heights = fit.form.predict(self._refitted(fit), np.log(np.asarray(sizes, np.float64)))
+        log_sizes = np.log(np.asarray(sizes, np.float64))
+        if form is None and self.method == "profile" and self.bent is not None:
+            return self._profile.heights(log_sizes)
+        fit = (self.bent or self.best) if form is None else lookup(self.fits, form, "form")
+        heights = fit.form.predict(self._refitted(fit), log_sizes)
         low, high = np.quantile(heights, [(1 - self.level) / 2, (1 + self.level) / 2], axis=0)
         return low, high
 

@@ -61,6 +61,12 @@ class Profile:
         low, high = self._ends(self._contrast(1 / self.exponents)[None])
         return float(low[0].clip(0, 1)), float(high[0].clip(0, 1))
 
+    def heights(self, log_sizes: Floats) -> tuple[Floats, Floats]:
+        """Ends of the curve at sizes, ``(m,)`` each, within [0, 1]."""
+        bent = _bent(self.exponents, np.asarray(log_sizes) - self.log_first)  # (B, m)
+        low, high = self._ends(np.stack([self._contrast(one) for one in bent.T]))
+        return low.clip(0, 1), high.clip(0, 1)
+
     def gaps(self, log_sizes: Floats) -> tuple[Floats, Floats]:
         """Ends of the curve less the baseline at sizes, ``(m,)`` each."""
         bent = _bent(self.exponents, np.asarray(log_sizes) - self.log_first)
