@@ -8,7 +8,7 @@ import polars as pl
 from tcf.evaluate.stats import NEW_SEEDS
 from tcf.study.cells import Cell
 
-__all__ = ["summary", "tuning_notes"]
+__all__ = ["short_count", "summary", "tuning_notes"]
 
 _PANEL = ("dataset", "backbone")
 
@@ -60,7 +60,7 @@ def _about(row: dict[str, Any]) -> dict[str, Any]:
         "arm": row["arm"] + (f" [control: {row['control']}]" if row["control"] else ""),
         "slice": "" if row["slice"] == "all" else row["slice"],
         "users": f"{row['num_users']:,}",
-        "parameters": _count(row["parameters"]),
+        "parameters": "" if row["parameters"] is None else short_count(row["parameters"]),
         "seeds": row["num_seeds"],
         "at epoch limit": "yes" if row["hit_epoch_limit"] else "",
     }
@@ -125,11 +125,9 @@ def _without_empty(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(said)
 
 
-def _count(number: int | None) -> str:
+def short_count(number: float) -> str:
     """1234567 -> "1.23M"."""
-    if number is None:
-        return ""
-    for unit, size in (("B", 10**9), ("M", 10**6), ("k", 10**3)):
+    for unit, size in (("T", 10**12), ("B", 10**9), ("M", 10**6), ("k", 10**3)):
         if number >= size:
             return f"{number / size:.3g}{unit}"
-    return str(number)
+    return f"{number:.3g}" if isinstance(number, float) else str(number)
