@@ -123,7 +123,9 @@ def report(
     metric: Annotated[
         str | None, typer.Option(help="Of the verdicts; default ndcg@10, or the records' first.")
     ] = None,
-    against: Annotated[str, typer.Option(help="The arm all others are compared with.")] = "ID",
+    against: Annotated[
+        str | None, typer.Option(help="The arm all others are compared with; default ID.")
+    ] = None,
     study: Annotated[
         Path | None, typer.Option(help="The study's file: adds the explorer of items.")
     ] = None,

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from tcf._util import lookup
 from tcf.errors import DataError
+from tcf.evaluate.metrics import check_metric
 from tcf.evaluate.slices import slice_names
 from tcf.report.series import SeriesFit, fit_series
 from tcf.study.cells import Cell
@@ -16,7 +16,7 @@ from tcf.study.evidence import evidence
 
 __all__ = ["Findings", "gather"]
 
-PREFERRED = "ndcg@10"
+PREFERRED, BASELINE = "ndcg@10", "ID"
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Findings:
 
     Attributes:
         cells: The arms of the study.
-        metrics: Those that every run has, the one of the verdicts first.
+        metrics: The one of the verdicts first, then those that every record names.
         against: Name of the arm that all others are compared with.
         evidence: Every arm and run in every metric, over all users (`tcf.study.evidence`).
         slices: The arms' means in the first metric, slice by slice.
@@ -59,7 +59,7 @@ def gather(
     cells: Sequence[Cell],
     *,
     metric: str | None = None,
-    against: str = "ID",
+    against: str | None = None,
     seed: int = 0,
     say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
 ) -> Findings:
@@ -67,18 +67,19 @@ def gather(
 
     Args:
         cells: From `tcf.study.read_cells`.
-        metric: What the verdicts, comparisons and slices are about; default NDCG@10, or the first
-            that the records name.
-        against: Name of the arm that all others are compared with.
+        metric: What the verdicts, comparisons and slices are about, computed from the ledgers;
+            default NDCG@10, or the first that the records name.
+        against: Name of the arm that all others are compared with; default ID, where there is one.
         seed: Of the resampling.
         say: Takes a line for each data set without slices, with the reason.
 
     Raises:
-        ValueError: If a run lacks ``metric``.
+        ValueError: If ``metric`` is none, or no arm is named ``against``.
     """
     sliced = _with_split(cells, say)
     metrics = _metrics(cells, metric)
-    told = any(cell.arm == against for cell in cells)
+    told = against or any(cell.arm == BASELINE for cell in cells)
+    against = against or BASELINE
     compared = compare(cells, against=against, metrics=metrics[:1], seed=seed) if told else None
     return Findings(
         cells=cells,
@@ -96,9 +97,9 @@ def gather(
 
 def _metrics(cells: Sequence[Cell], first: str | None) -> tuple[str, ...]:
     told = [record["metrics"] for cell in cells for record in cell.records]
-    shared = {name: name for name in told[0] if all(name in one for one in told)}
-    default = PREFERRED if PREFERRED in shared else next(iter(shared), PREFERRED)
-    chosen = lookup(shared, first or default, "metric")
+    shared = [name for name in told[0] if all(name in one for one in told)]
+    default = PREFERRED if PREFERRED in shared or not shared else shared[0]
+    check_metric(chosen := first or default)
     return (chosen, *(name for name in shared if name != chosen))
 
 

@@ -18,6 +18,8 @@ __all__ = ["Tone", "Verdict", "in_words"]
 
 Tone = Literal["ahead", "behind", "open", "curve", "caution", "note"]
 LEVEL = 0.05
+# Measured by experiments/truth in 2,000 studies each, by number of seeds.
+_COVERAGE = {1: "93%, 75% and 35%", 2: "94%, 77% and 41%"}
 
 
 @dataclass(frozen=True)
@@ -195,15 +197,17 @@ def _num_trials(record: dict[str, Any]) -> int:
 
 
 def _seeds(_findings: Findings, cells: Sequence[Cell]) -> _Said:
-    few = [c for c in cells if c.backbone and len(c.records) < MIN_SEEDS]
+    few = {c.arm: len(c.records) for c in cells if c.backbone and len(c.records) < MIN_SEEDS}
     if few:
-        counts = sorted({len(cell.records) for cell in few})
-        seeds = " or ".join("a single seed" if n == 1 else f"{n} seeds" for n in counts)
+        names = [f"{name} ({count})" for name, count in few.items()]
+        measured = [f"{_COVERAGE[count]} with {count}" for count in sorted(set(few.values()))]
         yield (
             "caution",
             "few seeds",
-            f"{listed([cell.arm for cell in few])}: {seeds}. The interval is over users only: what "
-            "another training would give is not in it.",
+            f"Fewer than {MIN_SEEDS} seeds: {listed(names)}. Their intervals are over users only. "
+            "Read as if they were about new trainings too, 95% intervals of a difference held in "
+            f"{listed(measured)}, in simulated studies with a seed noise of 0.3, 1 and 3 "
+            "times the user noise (experiments/truth).",
         )
 
 

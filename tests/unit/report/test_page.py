@@ -136,7 +136,26 @@ def test_without_the_ledger_of_the_split_there_are_no_slices(tmp_path: Path):
     assert len(report_page(found, title="a study")) > 10_000
 
 
-def test_a_metric_that_the_records_lack_is_refused(tmp_path: Path):
+def test_the_metric_of_the_verdicts_comes_first_and_needs_no_place_in_the_records(tmp_path: Path):
     write_runs(tmp_path, ID, hits=0.3)
-    with pytest.raises(ValueError, match=r"metric must be one of hr@10, ndcg@10; got 'hr@20'"):
-        gather(read_cells(tmp_path), metric="hr@20")
+    cells = read_cells(tmp_path)
+    assert gather(cells).metrics == ("ndcg@10", "hr@10")
+    assert gather(cells, metric="mrr@5").metrics == ("mrr@5", "hr@10", "ndcg@10")
+    with pytest.raises(ValueError, match=r"a metric is one of hr, mrr, ndcg .*; got 'map'"):
+        gather(cells, metric="map")
+
+
+def test_metrics_that_are_all_zero_still_make_a_page(tmp_path: Path):
+    write_runs(tmp_path, ID, hits=-1)
+    for n in range(5):
+        write_runs(tmp_path, size(f"o{n}"), hits=-1, parameters=10**n)
+    page = page_of(tmp_path)
+    assert "The two cannot be told apart: difference +0.0000" in page
+    assert "every size has the same value: constant" in page
+    assert data_of(page)["fits"][0]["mean"][0] == 0
+
+
+def test_an_arm_to_compare_with_must_be_there(tmp_path: Path):
+    write_runs(tmp_path, size("text"), hits=0.2, parameters=7)
+    with pytest.raises(ValueError, match=r"against must be an arm of these records: text; got 'I"):
+        gather(read_cells(tmp_path), against="ID")

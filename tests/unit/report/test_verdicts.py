@@ -113,12 +113,15 @@ def test_tuning(tmp_path: Path, of_text, label: str, words: str):
     assert verdicts(tmp_path)[label].text.startswith(words)
 
 
-def test_a_single_seed_is_over_users_only(tmp_path: Path):
+def test_few_seeds_are_over_users_only(tmp_path: Path):
     write_runs(tmp_path, ID, hits=0.3, seeds=(4,))
     write_runs(tmp_path, size("text"), hits=0.2, parameters=7, seeds=(0, 1))
     write_runs(tmp_path, POPULARITY, hits=0.1)
     said = verdicts(tmp_path)["few seeds"].text
-    assert said.startswith("ID and text: a single seed or 2 seeds. The interval is over users only")
+    assert said.startswith(
+        "Fewer than 3 seeds: ID (1) and text (2). Their intervals are over users"
+    )
+    assert "held in 93%, 75% and 35% with 1 and 94%, 77% and 41% with 2, in simulated" in said
 
 
 def test_nothing_trained_is_a_panel_of_its_own(tmp_path: Path):
