@@ -10,6 +10,7 @@ from tcf.study.cells import Cell
 from tcf.study.scaling import AXES, fit_curve
 
 if TYPE_CHECKING:
+    from tcf.study.fits import Fit
     from tcf.study.scaling import CurveFit
 
 __all__ = ["SeriesFit", "fit_series", "series_of"]
@@ -39,17 +40,24 @@ class SeriesFit:
     fit: "CurveFit | None" = field(repr=False)
     refused: str
 
-    def drawn(self, *, band: bool) -> dict[str, Any]:
-        """Return the best form over the sizes studied, with its 95% band where one is asked for."""
+    @property
+    def shown(self) -> "Fit":
+        """The form that is drawn: what ceiling and crossing are judged by, else the best."""
         assert self.fit is not None
-        sizes = np.geomspace(self.fit.curve.sizes[0], self.fit.curve.sizes[-1], _NUM_POINTS)
-        values = {"mean": self.fit.best.predict(np.log(sizes))}
+        return self.fit.bent or self.fit.best
+
+    def drawn(self, *, band: bool) -> dict[str, Any]:
+        """Return `shown` over the sizes studied, with its 95% band where one is asked for."""
+        assert self.fit is not None
+        form, studied = self.shown, self.fit.curve.sizes
+        sizes = np.geomspace(studied[0], studied[-1], _NUM_POINTS)
+        values = {"mean": form.predict(np.log(sizes))}
         if band:
-            values["low"], values["high"] = self.fit.band(sizes)
+            values["low"], values["high"] = self.fit.band(sizes, form=form.form.name)
         rounded = {name: [float(f"{x:.5g}") for x in xs] for name, xs in values.items()}
         names = ("dataset", "backbone", "series", "metric", "axis")
         about = {name: getattr(self, name) for name in names}
-        return {**about, "form": self.fit.best.form.name, "x": sizes.round().tolist(), **rounded}
+        return {**about, "x": sizes.round().tolist(), **rounded}
 
 
 def series_of(arm: Mapping[str, Any]) -> str:

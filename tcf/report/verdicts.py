@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import polars as pl
 
 from tcf.evaluate.stats import MIN_SEEDS
 from tcf.report.findings import Findings
+from tcf.report.series import SeriesFit
 from tcf.study.cells import Cell
 from tcf.study.summary import tuning_notes
-
-if TYPE_CHECKING:
-    from tcf.study.scaling import CurveFit
 
 __all__ = ["Tone", "Verdict", "in_words"]
 
@@ -135,18 +133,19 @@ def _curves(findings: Findings, cells: Sequence[Cell]) -> _Said:
             continue
         text = (
             f"{series.series}, {_metric(metric)}: {series.fit.verdict}. Parameters are counted "
-            f"with embeddings; {_form(series.fit)}; about {series.fit.curve.about}."
+            f"with embeddings; {_form(series)}; about {series.fit.curve.about}."
         )
         yield "curve", f"{series.num_sizes} sizes", text
 
 
-def _form(fit: "CurveFit") -> str:
-    name = fit.best.form.name
-    if len(fit.fits) == 1:
-        return f"drawn is the {name} form, the only one that so few sizes can tell"
-    return (
-        f"drawn is the {name} form (Akaike weight {fit.best.weight:.2f} of {len(fit.fits)} forms)"
-    )
+def _form(series: SeriesFit) -> str:
+    """Say which form is drawn, and which one the data alone would choose."""
+    assert series.fit is not None
+    name, best, num_forms = series.shown.form.name, series.fit.best, len(series.fit.fits)
+    if num_forms == 1:
+        return f"drawn is the {name}, the only form that so few sizes can tell"
+    weight = f"of {num_forms} forms the {best.form.name} has the largest weight, {best.weight:.2f}"
+    return f"drawn is the {name}; by AICc, {weight}"
 
 
 def _epoch_limits(_findings: Findings, cells: Sequence[Cell]) -> _Said:

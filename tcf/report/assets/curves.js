@@ -84,7 +84,7 @@ function lines(shown, at) {
   return wide.map((mark) => {
     const { colour } = look(mark);
     const [y, high] = [at.y(mark.value), at.y(mark.high)];
-    const label = Math.max(Math.min(y, high) - 5, at.top + 8, last + 13);
+    const label = Math.max(Math.min(y, high) - 5, at.top + 8, last + 15);
     last = label;
     const ends = { x1: at.left, x2: at.right, y1: y, y2: y };
     return pressable(
@@ -293,10 +293,14 @@ function startCurves() {
   const metrics = Object.fromEntries(DATA.metrics.map((name) => [name, metricName(name)]));
   BY_ID("curve-controls").append(
     choice("Metric", metrics, view.metric, (value) => [(view.metric = value), drawCurves()]),
-    choice("Horizontal axis", Object.fromEntries(known), view.axis, (value) => [
-      (view.axis = value),
-      drawCurves(),
-    ]),
+    ...(known.length
+      ? [
+          choice("Horizontal axis", Object.fromEntries(known), view.axis, (value) => [
+            (view.axis = value),
+            drawCurves(),
+          ]),
+        ]
+      : []),
   );
   drawLegend();
   let space = 0;
@@ -307,6 +311,6 @@ function startCurves() {
   }).observe(BY_ID("charts"));
   BY_ID("curves-note").textContent =
     "Markers are means over seeds with their 95% intervals, small dots single seeds. A band across is the mean and interval of " +
-    "learned IDs, a dashed line across is not trained. A dashed curve is the form of the largest Akaike weight, with its 95% band in " +
+    "learned IDs, a dashed line across is not trained. A dashed curve is the form fitted to a family, with its 95% band in " +
     `${metricName(DATA.metrics[0])}. A triangle stopped at its epoch limit; what has no size stands left of the axis.`;
 }

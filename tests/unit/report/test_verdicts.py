@@ -67,11 +67,11 @@ def test_a_curve_of_five_sizes_and_the_refusal_of_two(tmp_path: Path):
     said = verdicts(write_study(tmp_path / "five"))["5 sizes"]
     assert said.tone == "curve"
     assert said.text.startswith("OPT, NDCG@10: rises by ")
-    assert "drawn is the " in said.text and " of 3 forms)" in said.text
+    assert "drawn is the " in said.text and "; by AICc, of 3 forms the " in said.text
     for n in range(4):
         write_runs(tmp_path / "four", size(f"o{n}"), hits=0.2 + 0.1 * n, parameters=10**n)
     assert (
-        "drawn is the constant form, the only one that so"
+        "drawn is the constant, the only form that so"
         in verdicts(tmp_path / "four")["4 sizes"].text
     )
     for n, parameters in enumerate((10, 100)):
