@@ -101,6 +101,7 @@ def write_runs(
                 "peak_process_bytes": 10**8,
             },
             "metrics": summarize(ledger, METRICS),
+            "lists": {"k": 10, "coverage": 0.25, "gini": 0.5, "novelty": 7.125},
             "provenance": {
                 "commit": "abcdef0123",
                 "machine": "a machine",

@@ -125,6 +125,9 @@ def test_arms_are_switched_off_and_on(page: Any):
     assert (mark.count(), button.get_attribute("aria-pressed")) == (0, "false")
     button.press("Enter")
     assert (mark.count(), button.get_attribute("aria-pressed")) == (1, "true")
+    page.get_by_role("button", name="OPT-100000000", exact=True).first.click()
+    assert page.locator(".fit").count() == 1
+    page.get_by_role("button", name="OPT: all").click()
     page.get_by_role("button", name="OPT: all").click()
     assert page.locator(".mark[aria-label^='OPT']").count() == 0
     assert page.locator(".fit").count() == 0
@@ -205,6 +208,15 @@ def test_tables_sort_by_click_and_by_key(page: Any):
     assert head.get_attribute("aria-sort") == "none"
     last = table.locator("tbody tr td:nth-child(2)").all_inner_texts()[-1]
     assert last == "–"  # what has no parameters comes last, whichever way
+
+
+def test_the_table_of_arms_says_what_lists_do_and_who_stopped(page: Any):
+    table = page.locator("#arms-table")
+    heads = [text.split(" ")[0] for text in table.locator("thead th").all_inner_texts()]
+    row = table.locator("tbody tr", has_text=HOSTILE).locator("th, td").all_inner_texts()
+    told = dict(zip(heads, row, strict=True))
+    assert (told["Coverage"], told["Novelty"], told["Epochs"]) == ("0.25", "7.13", "3 ▲")
+    assert (told["Parameters"], told["Seeds"], told["Memory"]) == ("3M", "3", "100MB")
 
 
 def test_slices_by_another_cut(page: Any):

@@ -29,6 +29,8 @@ const svg = (tag, attributes = {}, ...children) =>
 // Numbers and names
 
 const fraction = (value) => (value === null || value === undefined ? "–" : value.toFixed(4));
+const significant = (value) =>
+  value === null || value === undefined ? "–" : Number(value.toPrecision(3));
 const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(4);
 const whole = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
 const metricName = (name) => name.toUpperCase();

@@ -62,7 +62,12 @@ function fitted(mark, at, [dataset, backbone]) {
     )
     .filter((fit) => fit.metric === view.metric && fit.axis === view.axis)
     .flatMap((fit) => {
-      const line = (values) => fit.x.map((x, n) => `${at.size(x)},${at.y(values[n])}`);
+      // What is switched off may have stretched the axes: a curve ends where they do.
+      const within = (value) => Math.min(Math.max(value, at.low), at.high);
+      const line = (values) =>
+        fit.x.flatMap((x, n) =>
+          x < at.small || x > at.large ? [] : [`${at.size(x)},${at.y(within(values[n]))}`],
+        );
       const colour = look(mark).colour;
       return [
         fit.low
@@ -247,12 +252,18 @@ function toggle(arms, on) {
   drawCurves();
 }
 
+/** The series that an arm shares with others of the study; empty where it is alone. */
+function familyOf(mark) {
+  const alike = MEANS.filter((other) => other.kind === "model" && other.series === mark.series);
+  return mark.kind === "model" && unique(alike.map((other) => other.arm)).length > 1
+    ? mark.series
+    : "";
+}
+
 function drawLegend() {
   const focused = document.activeElement?.dataset?.key;
   const arms = new Map(MEANS.map((mark) => [mark.arm, mark]));
-  const families = unique(
-    [...arms.values()].map((mark) => (mark.kind === "model" ? mark.series : "")),
-  );
+  const families = unique([...arms.values()].map(familyOf)).sort((a, b) => Boolean(a) - Boolean(b));
   const button = (key, on, press, ...children) =>
     el(
       "button",
@@ -260,9 +271,7 @@ function drawLegend() {
       children,
     );
   const rows = families.map((family) => {
-    const names = [...arms.keys()].filter(
-      (arm) => (arms.get(arm).kind === "model" ? arms.get(arm).series : "") === family,
-    );
+    const names = [...arms.keys()].filter((arm) => familyOf(arms.get(arm)) === family);
     names.sort((a, b) => (arms.get(a).parameters ?? 0) - (arms.get(b).parameters ?? 0));
     const all = names.every((arm) => !view.off.has(arm));
     const chips = names.map((arm) => {
@@ -274,10 +283,9 @@ function drawLegend() {
       );
       return button(`arm ${arm}`, on, () => toggle([arm], !on), swatch, arm);
     });
-    const whole =
-      family && names.length > 1
-        ? button(`all ${family}`, all, () => toggle(names, !all), `${family}: all`)
-        : null;
+    const whole = family
+      ? button(`all ${family}`, all, () => toggle(names, !all), `${family}: all`)
+      : null;
     return el("div", { class: "chips" }, whole, chips);
   });
   BY_ID("legend").replaceChildren(...rows);

@@ -108,7 +108,7 @@ function armsTable() {
   const listed = lists.map((name) => ({
     title: name[0].toUpperCase() + name.slice(1),
     value: (row) => meanOverSeeds(row, name),
-    cell: (row) => Number(meanOverSeeds(row, name)?.toPrecision(3)) || "–",
+    cell: (row) => significant(meanOverSeeds(row, name)),
   }));
   const columns = [
     {

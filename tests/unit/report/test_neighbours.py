@@ -8,7 +8,7 @@ import pytest
 
 from tcf.errors import CacheError, DataError
 from tcf.report import neighbour_lists
-from tcf.report.neighbours import nearest
+from tcf.report.neighbours import NUM_NEIGHBOURS, _num_items, nearest
 from tcf.study.cells import Cell, read_cells
 from tcf.study.runner import load_split, run_study
 from tests.tiny_study import study
@@ -110,6 +110,14 @@ def test_records_without_vectors_have_no_explorer(tmp_path: Path):
     write_runs(tmp_path, ID, hits=0.3)
     with pytest.raises(DataError, match="an explorer needs an arm with item vectors"):
         neighbour_lists(read_cells(tmp_path), study, cache=tmp_path / "cache")
+
+
+def test_many_encoders_leave_room_for_fewer_items():
+    sizes = [_num_items(num_encoders, 5000) for num_encoders in (1, 9, 100)]
+    assert sizes == [5000, 5000, 606]
+    assert all(
+        size * n * NUM_NEIGHBOURS * 4 < 5e6 for size, n in zip(sizes, (1, 9, 100), strict=True)
+    )
 
 
 def test_a_cache_is_needed(cells: list[Cell]):
