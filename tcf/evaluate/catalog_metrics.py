@@ -88,7 +88,12 @@ def novelty(lists: ArrayLike, *, train_counts: ArrayLike) -> float:
 def list_metrics(lists: np.ndarray, *, train_counts: np.ndarray) -> dict[str, float]:
     """Return ``k`` and `coverage`, `gini` and `novelty`, as a record keeps them.
 
-    Args, raises: as `novelty`.
+    Args:
+        lists: ``(num_users, k)`` int item rows; 0 where a list is shorter.
+        train_counts: ``(num_items,)`` training interactions of rows 1 to the last.
+
+    Raises:
+        ValueError: As `exposures`.
     """
     num_items = len(train_counts)
     return {

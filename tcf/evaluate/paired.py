@@ -166,7 +166,7 @@ def mcnemar(a: ArrayLike, b: ArrayLike) -> Comparison:
     return Comparison(_mean(first, second), float(p), "McNemar, exact", NEW_USERS, first.shape[1])
 
 
-def no_worse(a: ArrayLike, b: ArrayLike, *, margin: float, seed: int) -> Comparison:
+def no_worse(a: ArrayLike, b: ArrayLike, *, margin: float) -> Comparison:
     """Test that ``a`` is worse than ``b`` by ``margin`` or more; a small p says that it is not.
 
     Not to be told apart is not to be equal: this is the test for "no worse". One-sided; new seeds
@@ -176,7 +176,6 @@ def no_worse(a: ArrayLike, b: ArrayLike, *, margin: float, seed: int) -> Compari
     Args:
         a, b: Values of the two arms.
         margin: Above 0, in the metric's own units; to be named before looking.
-        seed: Of the bootstrap, where users alone vary.
 
     Raises:
         ValueError: If the margin is not above 0, or as `difference_interval`.

@@ -77,7 +77,7 @@ def slice_labels(split: pl.DataFrame, name: str) -> pl.Series:
 
 
 def members(split: pl.DataFrame, name: str) -> np.ndarray:
-    """Say which users are in a slice.
+    """Return which users are in a slice.
 
     Args:
         split: A split's ledger, one row a user.

@@ -6,6 +6,8 @@ from tcf.evaluate.stats import (
     NEW_SEEDS,
     NEW_USERS,
     bootstrap_mean,
+    hierarchical_bootstrap,
+    mean_interval,
     mean_over_seeds,
     seed_interval,
 )
@@ -139,6 +141,57 @@ def test_the_users_part_is_added_once_and_not_divided_by_the_seeds():
 def test_the_interval_over_seeds_stays_inside_the_metric():
     interval = seed_interval([0.0, 0.9, 1.0], [0.0, 0.0, 0.0])
     assert (interval.low, interval.high) == (0.0, 1.0)
+
+
+class TestMeanInterval:
+    def test_three_seeds_are_about_new_seeds_and_fewer_about_new_users(self):
+        values = np.random.default_rng(0).random((3, 200))
+        assert mean_interval(values, seed=0).about == NEW_SEEDS
+        assert mean_interval(values[:2], seed=0) == bootstrap_mean(values[:2].mean(0), seed=0)
+        assert mean_interval(values[0], seed=0) == bootstrap_mean(values[0], seed=0)
+
+    def test_it_is_students_where_users_do_not_vary(self):
+        means = np.array([0.061, 0.066, 0.064, 0.069])
+        found = mean_interval(np.repeat(means[:, None], 100, axis=1), seed=0)
+        expected = scipy_stats.t.interval(0.95, 3, means.mean(), scipy_stats.sem(means))
+        assert (found.low, found.high) == pytest.approx(expected)
+
+    def test_what_one_run_and_user_adds_is_counted_once(self):
+        """Seeds that differ by the noise of runs alone: the users' means over seeds hold all."""
+        values = hits(3 * 2000, 0.1, seed=0).reshape(3, 2000)
+        found = mean_interval(values, seed=0)
+        pooled = scipy_stats.norm.ppf(0.975) * scipy_stats.sem(values.ravel())
+        assert found.high - found.mean == pytest.approx(pooled, rel=0.35)
+
+    def test_it_stays_inside_the_metric(self):
+        found = mean_interval(np.repeat([[0.0], [0.9], [1.0]], 5, axis=1), seed=0)
+        assert (found.low, found.high) == (0.0, 1.0)
+
+    @pytest.mark.parametrize(
+        ("values", "message"),
+        [
+            ([], r"values must be \(num_seeds, num_users\) and not empty; got shape \(0,\)"),
+            (np.zeros((2, 2, 2)), "must be .num_seeds, num_users. and not empty; got shape"),
+            ([[0.1], [np.nan]], "values must be finite; got nan for user 0 of seed 1"),
+            ([0.1, 7], r"must lie in \[0, 1\]; got 0.1 to 7"),
+        ],
+    )
+    def test_bad_values_are_refused(self, values, message):
+        with pytest.raises(ValueError, match=message):
+            mean_interval(values, seed=0)
+
+    def test_a_level_outside_its_range_is_refused(self):
+        with pytest.raises(ValueError, match="level must lie between 0 and 1; got 95"):
+            mean_interval([0.1], seed=0, level=95)
+
+
+def test_the_hierarchical_bootstrap_is_too_narrow_for_three_seeds():
+    """It has the variance of (S - 1) / S of the seeds, and no t."""
+    values = np.repeat([[0.4], [0.5], [0.6]], 50, axis=1)
+    found = hierarchical_bootstrap(values, seed=0, num_resamples=4000)
+    right = mean_interval(values, seed=0)
+    assert found.about == right.about
+    assert found.high - found.low < 0.5 * (right.high - right.low)
 
 
 @pytest.mark.parametrize(
