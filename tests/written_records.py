@@ -84,7 +84,12 @@ def write_runs(
             "fingerprint": key,
             "numbers": 1,
             "config": config.model_dump(mode="json"),
-            "data": {"checksum": CHECKSUM, "users_before": 500, "users_after": NUM_USERS},
+            "data": {
+                "checksum": CHECKSUM,
+                "users_before": 500,
+                "users_after": NUM_USERS,
+                "audit": {"texts": {"empty": 3}},
+            },
             "vectors": {"key": vectors, "parameters": counted} if arm.has_text else None,
             "parameters": {"tower": 10},
             "history": {

@@ -227,6 +227,12 @@ def test_slices_by_another_cut(page: Any):
     assert "10-19" in page.locator("#slices-table thead").inner_text()
 
 
+def test_the_data_are_audited(page: Any):
+    words = page.locator("#data-sets").inner_text()
+    for told in ("Users\t500\t400\t80.0%", "cold", "c0ffee", "Audit of the files", "empty\n3"):
+        assert told in words
+
+
 def test_the_explorer_finds_an_item_by_keys_alone(page: Any):
     box = page.get_by_role("combobox", name="Item")
     box.focus()

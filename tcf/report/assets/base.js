@@ -4,6 +4,7 @@
 
 const DATA = JSON.parse(document.getElementById("page-data").textContent);
 
+const missing = (value) => value === null || value === undefined;
 const unpack = ({ columns, rows }) =>
   rows.map((row) => Object.fromEntries(columns.map((name, n) => [name, row[n]])));
 const MARKS = unpack(DATA.marks);
@@ -13,11 +14,11 @@ const BY_ID = (id) => document.getElementById(id);
 
 function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
+    if (missing(value) || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  node.append(...children.flat().filter((child) => !missing(child)));
   return node;
 }
 
@@ -28,21 +29,20 @@ const svg = (tag, attributes = {}, ...children) =>
 
 // Numbers and names
 
-const fraction = (value) => (value === null || value === undefined ? "–" : value.toFixed(4));
-const significant = (value) =>
-  value === null || value === undefined ? "–" : Number(value.toPrecision(3));
+const fraction = (value) => (missing(value) ? "–" : value.toFixed(4));
+const significant = (value) => (missing(value) ? "–" : Number(value.toPrecision(3)));
 const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(4);
-const whole = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
+const whole = (value) => (missing(value) ? "–" : value.toLocaleString("en"));
 const metricName = (name) => name.toUpperCase();
 
 function probability(p) {
-  if (p === null || p === undefined) return "–";
+  if (missing(p)) return "–";
   return p < 0.001 ? "< 0.001" : p < 0.1 ? p.toPrecision(2) : p.toFixed(2);
 }
 
 /** 1234567 -> "1.23M". */
 function short(value) {
-  if (value === null || value === undefined) return "–";
+  if (missing(value)) return "–";
   const units = ["", "k", "M", "B", "T", "P", "E"];
   let unit = 0;
   while (Math.abs(value) >= 999.5 && unit < units.length - 1)
@@ -52,7 +52,7 @@ function short(value) {
 
 /** Seconds as people say them. */
 function duration(seconds) {
-  if (seconds === null || seconds === undefined) return "–";
+  if (missing(seconds)) return "–";
   if (seconds < 100) return `${Number(seconds.toPrecision(2))} s`;
   return seconds < 6000 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }

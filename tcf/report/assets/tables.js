@@ -36,8 +36,7 @@ function sortable(columns, rows, label) {
     );
     const order = filled.map(([row, node]) => [by.value(row), node]);
     order.sort(([a], [b]) => {
-      if (a === null || a === undefined || b === null || b === undefined)
-        return (a ?? null) === (b ?? null) ? 0 : (a ?? null) === null ? 1 : -1;
+      if (missing(a) || missing(b)) return missing(a) - missing(b);
       const order = typeof a === "string" ? a.localeCompare(b, "en", { numeric: true }) : a - b;
       return down ? -order : order;
     });
@@ -53,7 +52,7 @@ const link = (text, press, label) =>
   el("button", { type: "button", class: "link", onclick: press, "aria-label": label }, text);
 
 function withInterval(text, low, high, show = fraction) {
-  if (low === null || low === undefined) return text;
+  if (missing(low)) return text;
   return [text, el("span", { class: "interval" }, `${show(low)} to ${show(high)}`)];
 }
 
@@ -115,7 +114,10 @@ function armsTable() {
       title: "Arm",
       text: true,
       value: (row) => row.arm,
-      cell: (row) => link(row.arm, () => openRecords(row), `${row.arm}: its records`),
+      cell: (row) => [
+        link(row.arm, () => openRecords(row), `${row.arm}: its records`),
+        row.control ? el("span", { class: "interval" }, `control: ${row.control}`) : null,
+      ],
     },
     ...names(rows),
     { title: "Parameters", value: (row) => row.parameters, cell: (row) => short(row.parameters) },
