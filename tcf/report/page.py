@@ -67,7 +67,7 @@ def _hash(text: str) -> str:
 
 def _json(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.translate(_UNSAFE)
+    return text.translate(_UNSAFE).encode("utf-8", "backslashreplace").decode()  # half a surrogate
 
 
 def _about(findings: Findings) -> str:

@@ -69,11 +69,11 @@ def test_texts_of_the_data_stay_texts(tmp_path: Path):
     arm = size(f"arm {HOSTILE}")
     write_runs(tmp_path, arm, hits=0.2, parameters=7, dataset=HOSTILE)
     write_runs(tmp_path, ID, hits=0.3, dataset=HOSTILE)
-    explorer = {"titles": [HOSTILE], "encoders": []}
+    explorer = {"titles": [HOSTILE, "half a surrogate \udcff"], "encoders": []}
     page = page_of(tmp_path, title=HOSTILE, explorer=explorer)
     found = Elements(page)
     assert [tag for tag, _ in found.tags].count("script") == 2  # the data and the page's own
-    assert "<!--" not in page
+    assert "<!--" not in page and page.encode()
     data = json.loads(found.scripts[0])
     assert data["explorer"] == explorer
     assert data["panels"] == [[HOSTILE, "SASRec"]]
