@@ -169,7 +169,8 @@ def _write_items(folder: Path, split: "Split", *, num_items: int) -> np.ndarray:
 
 
 def _cut(text: str) -> str:
-    text = " ".join(text.split()) or "(no text)"
+    """Return a text as a page shows it: in one line, of bounded length, without half surrogates."""
+    text = " ".join(text.encode("utf-8", "replace").decode().split()) or "(no text)"
     return text if len(text) <= _MAX_LETTERS else text[: _MAX_LETTERS - 1] + "…"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tcf.errors import CacheError, DataError
 from tcf.report import neighbour_lists
-from tcf.report.neighbours import NUM_NEIGHBOURS, _num_items, nearest
+from tcf.report.neighbours import NUM_NEIGHBOURS, _cut, _num_items, nearest
 from tcf.study.cells import Cell, read_cells
 from tcf.study.runner import load_split, run_study
 from tests.tiny_study import study
@@ -118,6 +118,19 @@ def test_many_encoders_leave_room_for_fewer_items():
     assert all(
         size * n * NUM_NEIGHBOURS * 4 < 5e6 for size, n in zip(sizes, (1, 9, 100), strict=True)
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\n red  car", "a red car"),
+        (" ", "(no text)"),
+        ("\udcff", "?"),
+        ("x" * 121, "x" * 119 + "…"),
+    ],
+)
+def test_texts_fit_a_page(text: str, shown: str):
+    assert _cut(text) == shown
 
 
 def test_a_cache_is_needed(cells: list[Cell]):
