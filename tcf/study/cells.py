@@ -1,8 +1,9 @@
 """The runs of a folder as cells: one data set, backbone and arm over its seeds. Loads no torch."""
 
+import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -14,9 +15,9 @@ import polars as pl
 from tcf.errors import DataError
 from tcf.evaluate.ledger import Ledger
 from tcf.evaluate.metrics import metric
-from tcf.study.records import read_ledger, read_records, split_path
+from tcf.study.records import read_ledger, read_record, read_records, split_path
 
-__all__ = ["Cell", "find_cell", "read_cells"]
+__all__ = ["Cell", "find_cell", "open_pair", "read_cells"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,18 @@ class Cell:
         """Of the split that all runs ranked."""
         return self.records[0]["data"]["checksum"]
 
+    def run(self, seed: int) -> "Cell":
+        """Return the run of one seed, alone.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        if seed not in self.seeds:
+            have = ", ".join(map(str, self.seeds))
+            raise ValueError(f"{self.name} has the seeds {have}; got {seed}")
+        at = self.seeds.index(seed)
+        return replace(self, paths=(self.paths[at],), records=(self.records[at],))
+
     @cached_property
     def ledgers(self) -> tuple[Ledger, ...]:
         """Ranks and ties of each run."""
@@ -60,17 +73,23 @@ class Cell:
         """What slices need to know of each user's target.
 
         Raises:
-            DataError: If the split's ledger is missing or damaged.
+            DataError: If the split's ledger is missing or damaged, or has other users.
         """
         path = split_path(self.paths[0].parent, self.checksum)
         try:
-            return pl.read_parquet(path)
+            split = pl.read_parquet(path)
         except (OSError, pl.exceptions.PolarsError) as error:
             reason = str(error).splitlines()[0]
             raise DataError(
                 f"{path}: the ledger of the split is needed for slices ({reason}): run the study "
                 "again, which writes it"
             ) from error
+        if len(split) != len(self.ledgers[0]):
+            raise DataError(
+                f"{path}: the ledger of the split must have the {len(self.ledgers[0]):,} users of "
+                f"the runs; it has {len(split):,}: remove it and run the study again"
+            )
+        return split
 
     def values(self, name: str) -> np.ndarray:
         """Return a metric of every run and user, such as ``"ndcg@10"``.
@@ -111,10 +130,7 @@ def read_cells(
         if (problem := _ledger_problem(path, record)) is not None:
             say(f"left out: {problem}")
             continue
-        config = record["config"]
-        backbone = (config["backbone"] or {}).get("name")
-        cell = (config["dataset"], backbone, config["arm"]["name"])
-        found.setdefault(cell, []).append((config["seed"], path, record))
+        found.setdefault(_names(record), []).append((record["config"]["seed"], path, record))
     if not found:
         raise DataError(f"{folder}: no run has both a record and a ledger: run the study again")
     cells = []
@@ -138,6 +154,58 @@ def find_cell(cells: Sequence[Cell], name: str) -> Cell:
         return found[0]
     names = ", ".join(cell.name for cell in found or cells)
     raise ValueError(f"{name!r} must name one cell; it names {len(found)} of: {names}")
+
+
+def open_pair(a: str, b: str) -> tuple[Cell, Cell]:
+    """Return two runs, or two arms over their seeds, named as a user names them.
+
+    Each is a record's file, which is one run; or a folder of records with the name of a cell after
+    it, such as ``"records/SASRec/ID"``, which is all its runs, or one, if ``/seed 0`` stands
+    behind. What ``b`` leaves out is as in ``a``: a name alone is looked for in the same folder, and
+    in a folder alone the same name is looked for.
+
+    Raises:
+        DataError: If there is no such file or folder, or as `read_cells`.
+        ValueError: If a name is not that of one cell there.
+    """
+    first, name = _open(a)
+    return first, _open(b, folder=first.paths[0].parent, name=name)[0]
+
+
+def _open(where: str, *, folder: Path | None = None, name: str = "") -> tuple[Cell, str]:
+    """Return a cell and the name it goes by; folder and name stand in for what is left out."""
+    path = Path(where)
+    if path.is_file():
+        record = read_record(path)
+        if (problem := _ledger_problem(path, record)) is not None:
+            raise DataError(problem)
+        cell = Cell(*_names(record), paths=(path,), records=(record,))
+        return cell, f"{cell.name}/seed {cell.seeds[0]}"
+    there = next(one for one in (path, *path.parents) if one.is_dir())
+    if there != path:
+        name = path.relative_to(there).as_posix()
+        if folder is not None and (there == Path() or not any(there.glob("*.json"))):
+            there, name = folder, where
+    if not any(there.glob("*.json")):
+        raise DataError(
+            f"{where!r} must be a record's file, or a folder of records with the name of a cell "
+            f"after it, as in 'records/SASRec/ID'; the folder {str(there)!r} has no record"
+        )
+    cells = read_cells(there)
+    if not name:
+        names = ", ".join(cell.name for cell in cells)
+        raise ValueError(f"{where!r} is a folder: name one of its cells after it, of: {names}")
+    one = re.fullmatch(r"(.+)/seed (\d+)", name)
+    try:
+        cell = find_cell(cells, one[1] if one else name)
+        return (cell.run(int(one[2])) if one else cell), name
+    except ValueError as error:
+        raise ValueError(f"{there}: {error}") from error
+
+
+def _names(record: dict[str, Any]) -> tuple[str, str | None, str]:
+    config = record["config"]
+    return config["dataset"], (config["backbone"] or {}).get("name"), config["arm"]["name"]
 
 
 def _ledger_problem(path: Path, record: dict[str, Any]) -> str | None:

@@ -13,13 +13,15 @@ from tcf.evaluate.slices import members
 from tcf.evaluate.stats import MIN_SEEDS
 from tcf.study.cells import Cell
 
-__all__ = ["compare", "paired_values"]
+__all__ = ["compare", "compare_pairs", "paired_values"]
 
+SAME = 1e-12  # differences below it are the rounding of a mean over seeds
 _TYPES: dict[str, Any] = {
     **dict.fromkeys(("dataset", "backbone", "arm", "against", "slice", "metric"), pl.String),
-    **dict.fromkeys(("difference", "low", "high", "p", "p_holm", "p_bh"), pl.Float64),
+    **dict.fromkeys(("value", "against_value", "difference", "low", "high"), pl.Float64),
+    **dict.fromkeys(("p", "p_holm", "p_bh"), pl.Float64),
     **dict.fromkeys(("interval_about", "test"), pl.String),
-    **dict.fromkeys(("num_seeds", "num_users"), pl.Int64),
+    **dict.fromkeys(("num_seeds", "num_users", "num_better", "num_worse"), pl.Int64),
 }
 
 
@@ -45,8 +47,7 @@ def compare(
         seed: Of the resampling.
 
     Returns:
-        Columns dataset, backbone, arm, against, slice, metric, difference (arm - against), low,
-        high (95%), interval_about, p, p_holm, p_bh, test, num_seeds (of the arm), num_users.
+        As `compare_pairs`.
 
     Raises:
         ValueError: If no data set and backbone has the arm ``against``.
@@ -55,11 +56,40 @@ def compare(
     if not baselines:
         names = ", ".join(sorted({cell.arm for cell in cells}))
         raise ValueError(f"against must be an arm of these records: {names}; got {against!r}")
-    rows = [
-        {"backbone": backbone, **_row(cell, baseline, name, part, seed)}
+    pairs = [
+        (cell, baseline)
         for (dataset, backbone), baseline in baselines.items()
         for cell in cells
         if cell.dataset == dataset and cell.backbone in (backbone, None) and cell is not baseline
+    ]
+    return compare_pairs(pairs, metrics=metrics, slices=slices, seed=seed)
+
+
+def compare_pairs(
+    pairs: Sequence[tuple[Cell, Cell]],
+    *,
+    metrics: Sequence[str] = ("ndcg@10",),
+    slices: Sequence[str] = ("all",),
+    seed: int = 0,
+) -> pl.DataFrame:
+    """Compare the first cell of each pair with the second, as `compare` does.
+
+    Args:
+        pairs: Of one split each.
+        metrics, slices, seed: As in `compare`.
+
+    Returns:
+        Columns dataset, backbone, arm, against, slice, metric, value (of the arm), against_value,
+        difference (arm - against), low, high (95%), interval_about, p, p_holm, p_bh, test,
+        num_seeds (of the arm), num_users, and of these num_better and num_worse under the arm, by
+        their mean over seeds. A slice without users has no row.
+
+    Raises:
+        DataError: As `paired_values`.
+    """
+    rows = [
+        _row(cell, other, name, part, seed)
+        for cell, other in pairs
         for part in slices
         for name in metrics
         if part == "all" or members(cell.split, part).any()
@@ -102,12 +132,16 @@ def _row(cell: Cell, other: Cell, name: str, part: str, seed: int) -> dict[str, 
     interval = difference_interval(a, b, seed=seed)
     seeds = min(len(a), len(b)) >= MIN_SEEDS
     test = seed_test(a, b) if seeds else paired_permutation(a, b, seed=seed)
+    changes = a.mean(0) - b.mean(0)
     return {
         "dataset": cell.dataset,
+        "backbone": cell.backbone or other.backbone,
         "arm": cell.arm,
         "against": other.arm,
         "slice": part,
         "metric": name,
+        "value": float(a.mean()),
+        "against_value": float(b.mean()),
         "difference": interval.mean,
         "low": interval.low,
         "high": interval.high,
@@ -116,4 +150,6 @@ def _row(cell: Cell, other: Cell, name: str, part: str, seed: int) -> dict[str, 
         "test": test.method,
         "num_seeds": len(a),
         "num_users": a.shape[1],
+        "num_better": int((changes > SAME).sum()),
+        "num_worse": int((changes < -SAME).sum()),
     }

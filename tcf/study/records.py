@@ -96,6 +96,25 @@ def summarize(ledger: Ledger, metrics: Sequence[str]) -> dict[str, dict[str, flo
     return summary
 
 
+def read_record(path: str | PathLike[str]) -> dict[str, Any]:
+    """Read one record.
+
+    Raises:
+        DataError: If the file cannot be read, or is no record of this version.
+    """
+    path = Path(path)
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path}: a run record must be JSON: {error}: remove it and run again"
+        ) from error
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        found = record.get("schema") if isinstance(record, dict) else type(record).__name__
+        raise DataError(f"{path}: a run record of schema {SCHEMA} is needed; found {found}")
+    return record
+
+
 def read_records(
     folder: str | PathLike[str], *, say: Callable[[str], None] | None = None
 ) -> dict[Path, dict[str, Any]]:
@@ -116,7 +135,7 @@ def read_records(
     cells: dict[tuple, str] = {}
     for path in _record_paths(Path(folder)):
         try:
-            record = _read_record(path)
+            record = read_record(path)
         except DataError as error:
             if say is None:
                 raise
@@ -196,19 +215,6 @@ def read_table(
 
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(
-            f"{path}: a run record must be JSON: {error}: remove it and run again"
-        ) from error
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        found = record.get("schema") if isinstance(record, dict) else type(record).__name__
-        raise DataError(f"{path}: a run record of schema {SCHEMA} is needed; found {found}")
-    return record
 
 
 def _write_parquet(path: Path, frame: pl.DataFrame) -> None:

@@ -11,8 +11,8 @@ from tcf.report import neighbour_lists
 from tcf.report.neighbours import NUM_NEIGHBOURS, _cut, _num_items, nearest
 from tcf.study.cells import Cell, read_cells
 from tcf.study.runner import load_split, run_study
+from tests.runs import ID, TEXT, write_arm
 from tests.tiny_study import study
-from tests.written_records import ID, size, write_runs
 
 
 @pytest.fixture(scope="module")
@@ -101,13 +101,13 @@ def test_vectors_other_than_the_records_are_left_out(tmp_path: Path, made: Path)
 
 
 def test_data_other_than_the_records_are_refused(tmp_path: Path):
-    write_runs(tmp_path / "records", size("text"), hits=0.2, parameters=7)
-    with pytest.raises(DataError, match=r"'tiny': its data must be those of the records, split c0"):
+    write_arm(tmp_path / "records", TEXT)
+    with pytest.raises(DataError, match=r"'tiny': its data must be those of the records, split cc"):
         neighbour_lists(read_cells(tmp_path / "records"), study, cache=tmp_path / "cache")
 
 
 def test_records_without_vectors_have_no_explorer(tmp_path: Path):
-    write_runs(tmp_path, ID, hits=0.3)
+    write_arm(tmp_path, ID)
     with pytest.raises(DataError, match="an explorer needs an arm with item vectors"):
         neighbour_lists(read_cells(tmp_path), study, cache=tmp_path / "cache")
 

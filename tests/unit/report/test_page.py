@@ -11,9 +11,13 @@ from tcf.report import gather, report_page
 from tcf.report.data import page_data
 from tcf.study import Arm
 from tcf.study.cells import read_cells
-from tests.written_records import CHECKSUM, ID, NUM_USERS, size, write_runs, write_study
+from tests.runs import CHECKSUM, ID, write_arm, write_study
 
 HOSTILE = "</script><script>alert('{{data}}')</script><!--\u2028"
+
+
+def size(name: str, **settings) -> Arm:
+    return Arm(name=name, kind="model", encoder=name, family="OPT", **settings)
 
 
 class Elements(HTMLParser):
@@ -67,8 +71,8 @@ def test_nothing_is_fetched(tmp_path: Path):
 
 def test_texts_of_the_data_stay_texts(tmp_path: Path):
     arm = size(f"arm {HOSTILE}")
-    write_runs(tmp_path, arm, hits=0.2, parameters=7, dataset=HOSTILE)
-    write_runs(tmp_path, ID, hits=0.3, dataset=HOSTILE)
+    write_arm(tmp_path, arm, better=0.5, parameters=7, dataset=HOSTILE)
+    write_arm(tmp_path, ID, better=1, dataset=HOSTILE)
     explorer = {"titles": [HOSTILE, "half a surrogate \udcff"], "encoders": []}
     page = page_of(tmp_path, title=HOSTILE, explorer=explorer)
     found = Elements(page)
@@ -89,9 +93,9 @@ def test_tables_are_of_all_users_and_of_slices(tmp_path: Path):
     (about,) = data["data"]
     assert about["counts"]["checksum"] == CHECKSUM
     sizes = [users for label, users in about["slices"] if label.startswith("target_train_count")]
-    assert sum(sizes) == about["num_users"] == NUM_USERS
+    assert sum(sizes) == about["num_users"] == 400
     assert about["cold"] == sizes[0] > 0
-    assert about["target_in_history"] == 0
+    assert about["target_in_history"] == 8
 
 
 def test_fits_are_drawn_on_every_axis_with_a_band_in_the_first_metric(tmp_path: Path):
@@ -109,10 +113,10 @@ def test_fits_are_drawn_on_every_axis_with_a_band_in_the_first_metric(tmp_path: 
 
 def test_arms_of_one_family_in_another_training_are_another_series(tmp_path: Path):
     tuned = {"method": "lora", "rank": 2}
-    write_runs(tmp_path, size("plain"), hits=0.2, parameters=7)
-    write_runs(tmp_path, size("LoRA", tuned=tuned), hits=0.2, parameters=7)
-    write_runs(tmp_path, size("both", with_ids="sum"), hits=0.2, parameters=7)
-    write_runs(tmp_path, Arm(name="static", kind="static", encoder="e"), hits=0.2, parameters=0)
+    write_arm(tmp_path, size("plain"), better=0.5, parameters=7)
+    write_arm(tmp_path, size("LoRA", tuned=tuned), better=0.5, parameters=7)
+    write_arm(tmp_path, size("both", with_ids="sum"), better=0.5, parameters=7)
+    write_arm(tmp_path, Arm(name="static", kind="static", encoder="e"), better=0.5, parameters=0)
     data = page_data(gather(read_cells(tmp_path)))
     column = data["marks"]["columns"].index("series")
     assert {row[column] for row in data["marks"]["rows"]} == {
@@ -137,7 +141,7 @@ def test_without_the_ledger_of_the_split_there_are_no_slices(tmp_path: Path):
 
 
 def test_the_metric_of_the_verdicts_comes_first_and_needs_no_place_in_the_records(tmp_path: Path):
-    write_runs(tmp_path, ID, hits=0.3)
+    write_arm(tmp_path, ID, better=1)
     cells = read_cells(tmp_path)
     assert gather(cells).metrics == ("ndcg@10", "hr@10")
     assert gather(cells, metric="mrr@5").metrics == ("mrr@5", "hr@10", "ndcg@10")
@@ -146,9 +150,9 @@ def test_the_metric_of_the_verdicts_comes_first_and_needs_no_place_in_the_record
 
 
 def test_metrics_that_are_all_zero_still_make_a_page(tmp_path: Path):
-    write_runs(tmp_path, ID, hits=-1)
+    write_arm(tmp_path, ID, better=0.01)
     for n in range(5):
-        write_runs(tmp_path, size(f"o{n}"), hits=-1, parameters=10**n)
+        write_arm(tmp_path, size(f"o{n}"), better=0.01, parameters=10**n)
     page = page_of(tmp_path)
     assert "The two cannot be told apart: difference +0.0000" in page
     assert "every size has the same value: constant" in page
@@ -156,6 +160,6 @@ def test_metrics_that_are_all_zero_still_make_a_page(tmp_path: Path):
 
 
 def test_an_arm_to_compare_with_must_be_there(tmp_path: Path):
-    write_runs(tmp_path, size("text"), hits=0.2, parameters=7)
+    write_arm(tmp_path, size("text"), better=0.5, parameters=7)
     with pytest.raises(ValueError, match=r"against must be an arm of these records: text; got 'I"):
         gather(read_cells(tmp_path), against="ID")

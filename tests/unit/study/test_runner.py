@@ -66,7 +66,7 @@ def test_each_run_leaves_a_record_and_a_ledger_and_nothing_else(made: Path):
 
 def test_a_record_says_how_its_number_was_made(made: Path):
     split = load_split(study(), None)[0]
-    for record in read_records(made / "records"):
+    for record in read_records(made / "records").values():
         assert len(json.dumps(record, indent=1)) <= MAX_RECORD_BYTES
         text = record["config"]["arm"]["kind"] == "static"
         assert record["data"]["checksum"] == split.checksum
@@ -88,7 +88,7 @@ def test_what_is_not_trained_runs_beside_the_rest_and_on_the_same_vectors(tmp_pa
     text = ARMS[1]
     planned = study(arms=(text, text.nearest(), Arm(name="transitions", kind="transitions")))
     assert run(planned, tmp_path) == Outcome(num_found=0, num_made=4, num_elsewhere=0)
-    records = {r["config"]["arm"]["name"]: r for r in read_records(tmp_path / "records")}
+    records = {r["config"]["arm"]["name"]: r for r in read_records(tmp_path / "records").values()}
     near, counted = records["TF-IDF, nearest"], records["transitions"]
     assert near["vectors"] == records["TF-IDF"]["vectors"] and counted["vectors"] is None
     for record in (near, counted):
@@ -201,7 +201,7 @@ def test_encoders_of_the_study_are_asked_once_and_their_paths_stay_out(tmp_path:
     planned = replace(study(arms=arms), encoders=find)
     assert run(planned, tmp_path).num_made == 5
     assert asked == [(("numbers", "tfidf-svd"), 60, tmp_path / "cache")]
-    records = read_records(tmp_path / "records")
+    records = read_records(tmp_path / "records").values()
     for record in (r for r in records if r["config"]["arm"]["name"] == "N"):
         assert record["vectors"]["encoder"] == "numbers"
         assert record["vectors"]["parameters"] == {"total": 12, "without_embeddings": 7}

@@ -97,7 +97,7 @@ def test_a_record_names_the_transforms_and_is_found_again(tmp_path: Path):
     assert run_study(planned, **where, say=said.append).num_made == 4
     assert run_study(planned, **where, say=said.append).num_found == 4
     num_training = len(np.unique(load_split(planned, None)[0].train.rows))
-    for record in read_records(tmp_path / "records"):
+    for record in read_records(tmp_path / "records").values():
         vectors = record["vectors"]
         assert vectors["encoder"] == "n-grams"
         if record["config"]["arm"]["name"] == "n-grams":
