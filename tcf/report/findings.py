@@ -11,6 +11,7 @@ from tcf.evaluate.metrics import check_metric
 from tcf.evaluate.slices import slice_names
 from tcf.report.series import SeriesFit, fit_series
 from tcf.study.cells import Cell
+from tcf.study.claims import Claim, claims
 from tcf.study.compare import compare
 from tcf.study.evidence import evidence
 
@@ -32,6 +33,7 @@ class Findings:
         splits: The ledger of each data set's split, where it is at hand.
         comparisons: Each arm against ``against`` (`tcf.study.compare`); empty without such an arm.
         series: The curve of each family of encoders in every metric.
+        claims: What the study invites one to say in the first metric (`tcf.study.claims`).
     """
 
     cells: Sequence[Cell] = field(repr=False)
@@ -42,6 +44,7 @@ class Findings:
     splits: Mapping[str, pl.DataFrame] = field(repr=False)
     comparisons: pl.DataFrame = field(repr=False)
     series: Sequence[SeriesFit] = field(repr=False)
+    claims: Sequence[Claim] = field(repr=False)
 
     @property
     def panels(self) -> list[tuple[str, str | None]]:
@@ -92,6 +95,7 @@ def gather(
         splits={cell.dataset: cell.split for cell in sliced},
         comparisons=pl.DataFrame() if compared is None else compared,
         series=fit_series(cells, metrics=metrics, against=against, seed=seed),
+        claims=claims(cells, metric=metrics[0], seed=seed),
     )
 
 

@@ -44,7 +44,7 @@ def in_words(findings: Findings) -> list[Verdict]:
     found = []
     for dataset, backbone in findings.panels:
         cells = findings.cells_of(dataset, backbone)
-        for tell in (_against, _curves, _epoch_limits, _tuning, _seeds):
+        for tell in (_against, _curves, _claims, _epoch_limits, _tuning, _seeds):
             found += [Verdict(dataset, backbone, *said) for said in tell(findings, cells)]
     return found
 
@@ -136,6 +136,18 @@ def _curves(findings: Findings, cells: Sequence[Cell]) -> _Said:
             f"with embeddings; {_form(series)}; about {series.fit.curve.about}."
         )
         yield "curve", f"{series.num_sizes} sizes", text
+
+
+def _claims(findings: Findings, cells: Sequence[Cell]) -> _Said:
+    """Say of what the study invites one to claim whether a control shows it as well."""
+    panel = (cells[0].dataset, cells[0].backbone)
+    for claim in findings.claims:
+        if (claim.dataset, claim.backbone) != panel:
+            continue
+        if claim.explained_by:
+            yield "caution", "explained by a control", claim.verdict
+        else:
+            yield "note", "not all controlled" if claim.missing else "controlled", claim.verdict
 
 
 def _form(series: SeriesFit) -> str:

@@ -16,12 +16,10 @@ def size(name: str, **settings) -> Arm:
 
 
 def verdicts(folder: Path, **settings) -> dict[str, Verdict]:
-    """The verdicts of a study of one panel, by their labels."""
+    """The verdicts of a study of one panel, by their labels, the first of each."""
     found = in_words(gather(read_cells(folder), **settings))
     assert len({(verdict.dataset, verdict.backbone) for verdict in found}) == 1
-    labels = [verdict.label for verdict in found]
-    assert len(set(labels)) == len(labels)
-    return {verdict.label: verdict for verdict in found}
+    return {verdict.label: verdict for verdict in reversed(found)}
 
 
 def test_the_best_text_arm_behind_id(tmp_path: Path):
@@ -82,6 +80,15 @@ def test_a_curve_of_five_sizes_and_the_refusal_of_two(tmp_path: Path):
         write_arm(tmp_path / "two", size(f"o{n}"), better=0.5, parameters=parameters)
     refused = verdicts(tmp_path / "two")["no curve"]
     assert refused.text.startswith("OPT: no curve is fitted. a curve needs at least 4 sizes, got 2")
+
+
+def test_a_control_that_does_as_well_explains_the_claim(tmp_path: Path):
+    write_arm(tmp_path, size("text"), better=1)
+    write_arm(tmp_path, Arm(name="TF-IDF", kind="static", encoder="tfidf-svd"), better=2)
+    said = verdicts(tmp_path)["explained by a control"]
+    assert said.tone == "caution"
+    assert said.text.startswith("What text reads in the texts counts")
+    assert "Explained: TF-IDF cannot be told from it or is ahead" in said.text
 
 
 def test_epoch_limits_name_the_arms_or_all(tmp_path: Path):
