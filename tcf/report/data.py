@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 
 from tcf.report.findings import Findings
-from tcf.report.series import series_of
 from tcf.study.cells import Cell
+from tcf.study.series import series_of
 
 __all__ = ["page_data"]
 

@@ -9,11 +9,11 @@ import polars as pl
 from tcf.errors import DataError
 from tcf.evaluate.metrics import check_metric
 from tcf.evaluate.slices import slice_names
-from tcf.report.series import SeriesFit, fit_series
 from tcf.study.cells import Cell
 from tcf.study.claims import Claim, claims
 from tcf.study.compare import compare
 from tcf.study.evidence import evidence
+from tcf.study.series import SeriesFit, fit_series
 
 __all__ = ["Findings", "gather"]
 

@@ -8,8 +8,8 @@ import polars as pl
 
 from tcf.evaluate.stats import MIN_SEEDS
 from tcf.report.findings import Findings
-from tcf.report.series import SeriesFit
 from tcf.study.cells import Cell
+from tcf.study.series import SeriesFit
 from tcf.study.summary import tuning_notes
 
 __all__ = ["Tone", "Verdict", "in_words"]

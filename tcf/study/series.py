@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
 from tcf.study.cells import Cell
 from tcf.study.scaling import AXES, fit_curve
@@ -13,10 +14,9 @@ if TYPE_CHECKING:
     from tcf.study.fits import Fit
     from tcf.study.scaling import CurveFit
 
-__all__ = ["SeriesFit", "fit_series", "series_of"]
+__all__ = ["SeriesFit", "fit_series", "fits_table", "series_of"]
 
 _NUM_POINTS = 40
-_NUM_RESAMPLES = 400  # of a band, which is only looked at
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class SeriesFit:
         sizes = np.geomspace(studied[0], studied[-1], _NUM_POINTS)
         values = {"mean": form.predict(np.log(sizes))}
         if band:
-            values["low"], values["high"] = self.fit.band(sizes, form=form.form.name)
+            values["low"], values["high"] = self.fit.band(sizes)
         rounded = {name: [float(f"{x:.5g}") for x in xs] for name, xs in values.items()}
         names = ("dataset", "backbone", "series", "metric", "axis")
         about = {name: getattr(self, name) for name in names}
@@ -122,8 +122,33 @@ def _fitted(
             [cell.values(metric) for cell in members],
             baseline=None if baseline is None else baseline.values(metric),
             seed=seed,
-            num_resamples=_NUM_RESAMPLES,
         )
     except ValueError as error:
         refused = str(error)
     return SeriesFit(*names, metric, axis, len(members), fit, refused)
+
+
+def fits_table(series: Iterable[SeriesFit], *, metric: str, axis: str) -> pl.DataFrame:
+    """Return the fitted curves as the table that a scaling plot draws; none where none is fitted.
+
+    Args:
+        series: From `fit_series`.
+        metric: Whose curves.
+        axis: Over which count of size, one of `tcf.study.scaling.AXES`.
+
+    Returns:
+        Columns dataset, backbone, family, form, the size under the name ``axis``, value, low and
+        high (the 95% band).
+    """
+    tables = []
+    for one in series:
+        if one.fit is None or (one.metric, one.axis) != (metric, axis):
+            continue
+        drawn = one.drawn(band=True)
+        about = {"dataset": one.dataset, "backbone": one.backbone, "family": one.series}
+        numbers = {axis: drawn["x"], "value": drawn["mean"]}
+        ends = {name: drawn[name] for name in ("low", "high")}
+        columns = {name: [value] * len(drawn["x"]) for name, value in about.items()}
+        columns["form"] = [one.shown.form.name] * len(drawn["x"])
+        tables.append(pl.DataFrame({**columns, **numbers, **ends}))
+    return pl.concat(tables) if tables else pl.DataFrame()
