@@ -1,6 +1,7 @@
 """Draws plots/truth.svg and .csv from experiments/truth/results.json: python plots/truth.py."""
 
 import json
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -60,11 +61,11 @@ def draw(data: pl.DataFrame) -> Figure:
 _BELOW = {"loc": "outside lower center", "ncols": 2, "frameon": False, "fontsize": 8}
 
 
-def main() -> None:
-    """Read the results and draw."""
+def main(out: Path = HERE) -> None:
+    """Read the results and draw into ``out``."""
     data = numbers()
-    Drawing(draw(data), data).save(HERE / "truth")
+    Drawing(draw(data), data).save(out / "truth")
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:2]))

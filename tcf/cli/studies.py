@@ -94,25 +94,31 @@ def table(
 def plot(
     records: RecordsArgument,
     out: Annotated[Path, typer.Option(help="Stem of the files to write: OUT.svg and OUT.csv.")],
+    kind: Annotated[
+        str, typer.Option(help="scaling, versus-id, tuned, warm, cost or learning.")
+    ] = "scaling",
     metric: Annotated[str, typer.Option(help="Such as hr@10.")] = "hr@10",
-    title: Annotated[str | None, typer.Option(help="Above the panels.")] = None,
-    without_embeddings: Annotated[
-        bool, typer.Option("--without-embeddings", help="Count parameters without embeddings.")
+    x: Annotated[
+        str,
+        typer.Option(help="parameters, parameters_without_embeddings or flops_per_item."),
+    ] = "parameters",
+    fits: Annotated[
+        bool, typer.Option("--fits", help="Draw fitted curves with their bands, where sizes allow.")
     ] = False,
+    title: Annotated[str | None, typer.Option(help="Above the panels.")] = None,
 ) -> None:
-    """Draw metric against encoder parameters, beside the ID baseline and popularity."""
+    """Draw a study's records: metric against size, text against ID, slices, costs, epochs."""
     with one_line_errors():
-        import polars as pl
+        from tcf._util import lookup
+        from tcf.cli.plots import PLOTS
+        from tcf.study.cells import read_cells
 
-        from tcf.plot import scaling_plot
-        from tcf.study.records import read_table
-
-        frame, counted = read_table(records), "encoder parameters used, embeddings included"
-        if without_embeddings:
-            counted = "encoder parameters used, embeddings left out"
-            frame = frame.with_columns(parameters=pl.col("parameters_without_embeddings"))
-        drawing = scaling_plot(frame, metric=metric, title=title, x_label=counted)
-        for path in drawing.save(out):
+        draw = lookup(PLOTS, kind, "kind")
+        if kind != "scaling" and (fits or x != "parameters"):
+            raise ValueError(f"--x and --fits are of scaling plots; got kind {kind!r}")
+        cells = read_cells(records)
+        settings = {"x": x, "fits": fits} if kind == "scaling" else {}
+        for path in draw(cells, metric=metric, title=title, **settings).save(out):
             typer.echo(path)
 
 
