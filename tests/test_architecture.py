@@ -116,6 +116,7 @@ def test_the_package_exports_encode_items_and_its_version():
         "tcf.study.diff",
         "tcf.study.evidence",
         "tcf.study.records",
+        "tcf.study.scaling",
         "tcf.study.summary",
         "tcf.export",
         "tcf.cli",
