@@ -1,4 +1,4 @@
-"""`tcf run | table | plot | export`: what takes a study or its records."""
+"""`tcf run | table | plot | report | export`: what takes a study or its records."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tcf.model import Recommender
 
-__all__ = ["export", "plot", "run", "table"]
+__all__ = ["export", "plot", "report", "run", "table"]
 
 
 def run(
@@ -114,6 +114,46 @@ def plot(
         drawing = scaling_plot(frame, metric=metric, title=title, x_label=counted)
         for path in drawing.save(out):
             typer.echo(path)
+
+
+def report(
+    records: RecordsArgument,
+    out: Annotated[Path, typer.Option(help="The HTML file to write.")],
+    title: Annotated[str | None, typer.Option(help="Heading; default the study's folder.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Of the verdicts; default ndcg@10, or the records' first.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="The arm all others are compared with; default ID.")
+    ] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="The study's file: adds the explorer of items.")
+    ] = None,
+    data: DataOption = None,
+    cache: CacheOption = "auto",
+) -> None:
+    """Write one self-contained HTML page: verdicts, curves, tables, every record, an explorer."""
+    with one_line_errors():
+        from tcf._util import atomic_write
+        from tcf.report import gather, neighbour_lists, report_page
+        from tcf.study.cells import read_cells
+
+        if study is None and data is not None:
+            raise ValueError(f"--data {data} is for the explorer: name the --study as well")
+        cells = read_cells(records)
+        lists = None
+        if study is not None:
+            lists = neighbour_lists(cells, lambda: load_study(study), data=data, cache=cache)
+        found = gather(cells, metric=metric, against=against)
+        page = report_page(found, title=title or _study_name(records), explorer=lists)
+        with atomic_write(out) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+        typer.echo(f"{out} ({len(page.encode()) / 1e6:.1f} MB)")
+
+
+def _study_name(records: Path) -> str:
+    folder = records.resolve()
+    return folder.parent.name if folder.name == "records" else folder.name
 
 
 def export(

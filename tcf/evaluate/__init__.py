@@ -5,6 +5,7 @@ from tcf._util import lazy_exports
 _HOMES = {
     "SLICES": "slices",
     "Comparison": "paired",
+    "Components": "components",
     "Interval": "stats",
     "Ledger": "ledger",
     "benjamini_hochberg": "corrections",
@@ -27,7 +28,6 @@ _HOMES = {
     "paired_permutation": "paired",
     "rank_and_list": "ranking",
     "rank_targets": "ranking",
-    "seed_interval": "stats",
     "seed_test": "paired",
     "slice_labels": "slices",
     "slice_names": "slices",
@@ -36,6 +36,7 @@ _HOMES = {
 __all__ = [
     "SLICES",
     "Comparison",
+    "Components",
     "Interval",
     "Ledger",
     "benjamini_hochberg",
@@ -58,7 +59,6 @@ __all__ = [
     "paired_permutation",
     "rank_and_list",
     "rank_targets",
-    "seed_interval",
     "seed_test",
     "slice_labels",
     "slice_names",

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -130,6 +131,35 @@ def test_plot_writes_the_figure_and_its_numbers(
     assert set(numbers["parameters"].drop_nulls()) == {parameters}
 
 
+def test_report_is_one_page_and_names_what_is_damaged(records: Path, tmp_path: Path):
+    folder = tmp_path / "study" / "records"
+    shutil.copytree(records, folder)
+    (damaged,) = folder.glob("blocks-popularity*.json")
+    damaged.write_text("{")
+    out = tmp_path / "new" / "report.html"
+    done = tcf("report", folder, "--out", out)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.replace("\n", "") == f"{out} (0.1 MB)"
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"left out: {damaged}: a run record must be JSON")
+    page = out.read_text(encoding="utf-8")
+    assert "<h1>study</h1>" in page
+    assert "4 runs of 2 arms under DSSM and SASRec on blocks" in page
+    assert (
+        tcf("report", folder, "--out", out, "--title", "A & B", "--metric", "hr@10").exit_code == 0
+    )
+    assert "<h1>A &amp; B</h1>" in out.read_text(encoding="utf-8")
+
+
+def test_report_with_the_study_has_an_explorer(records: Path, tmp_path: Path):
+    out, cache = tmp_path / "report.html", records.parent / "cache"
+    done = tcf("report", records, "--out", out, "--study", STUDY, "--cache", cache)
+    assert done.exit_code == 0, done.output
+    assert '"encoders":[{"name":"TF-IDF","items":"' in out.read_text(encoding="utf-8")
+    (folder,) = (cache / "neighbours").iterdir()
+    assert {path.suffix for path in folder.iterdir()} == {".json", ".npy"}
+
+
 def test_encode_writes_vectors_with_their_ids(tmp_path: Path):
     items = tmp_path / "items.tsv"
     items.write_text(ITEMS)
@@ -143,11 +173,15 @@ def test_encode_writes_vectors_with_their_ids(tmp_path: Path):
 def test_help_names_the_commands():
     done = tcf("--help")
     assert done.exit_code == 0
-    for command in ("encode", "plan", "run", "table", "plot"):
+    for command in ("encode", "plan", "run", "table", "plot", "report"):
         assert re.search(rf"\b{command}\b", done.stdout)
 
 
 class TestMistakes:
+    def test_data_for_an_explorer_without_its_study(self, records: Path, tmp_path: Path):
+        line = error_of(tcf("report", records, "--out", tmp_path / "r.html", "--data", tmp_path))
+        assert line.endswith("is for the explorer: name the --study as well")
+
     def test_no_study_file(self, tmp_path: Path):
         line = error_of(tcf("run", tmp_path / "none.py"))
         assert line.endswith("none.py: a study file is needed; there is none: check the path")

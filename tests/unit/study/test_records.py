@@ -192,3 +192,14 @@ def test_the_limit_is_that_of_the_file(tmp_path: Path):
         write_record(path, long)
     write_record(path, {"epochs": long["epochs"][:700]})
     assert path.stat().st_size <= MAX_RECORD_BYTES
+
+
+def test_a_folder_named_like_a_record_is_named_and_left_out(tmp_path: Path):
+    config = RunConfig(dataset="d", arm=TEXT, backbone=SASRecConfig())
+    write_record(tmp_path / "run.json", record(config, key="a" * 64))
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(DataError, match=r"folder.json: a run record must be JSON: .*director"):
+        read_records(tmp_path)
+    said: list[str] = []
+    assert list(read_records(tmp_path, say=said.append)) == [tmp_path / "run.json"]
+    assert "left out: " in said[0] and "folder.json" in said[0]
