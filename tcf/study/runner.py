@@ -18,6 +18,7 @@ from tcf.data.split import Split, leave_one_out
 from tcf.encode.embeddings import Embeddings
 from tcf.encode.items import encode_catalog
 from tcf.encode.location import cache_folder
+from tcf.encode.planner import flops_per_item
 from tcf.encode.transform import apply_transforms
 from tcf.encode.trunk import encode_trunk
 from tcf.encode.untrained import random_weights
@@ -197,7 +198,11 @@ def encode_arms(study: Study, split: Split, *, cache: Path) -> dict[str, ItemTex
         encode = encode_catalog if arm.tuned is None else encode_trunk
         how = arm.encoding() if arm.tuned is None else arm.trunk()
         made: Any = encode(split.catalog, encoder=encoder, cache=cache, **how)
-        found[name] = replace(made, manifest={**made.manifest, "name": arm.encoder})
+        about = {**made.manifest, "name": arm.encoder}
+        if arm.kind != "static" and isinstance(encoder, str | Path):
+            work = flops_per_item(split.catalog.texts, encoder=encoder, **arm.encoding())
+            about["parameters"] = {**made.manifest["parameters"], "flops_per_item": round(work)}
+        found[name] = replace(made, manifest=about)
     return _transformed(arms, found, split)
 
 
