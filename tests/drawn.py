@@ -41,9 +41,21 @@ def clipped(figure: Figure) -> list[str]:
     figure.canvas.draw()
     found = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
     frame = figure.bbox.padded(1)
-    boxes = [(text, text.get_window_extent()) for text in found if text.get_visible()]
+    unseen = {id(label) for axes in figure.axes for label in _beyond(axes)}
+    shown = [text for text in found if text.get_visible() and id(text) not in unseen]
+    boxes = [(text, text.get_window_extent()) for text in shown]
     return [
         text.get_text()
         for text, box in boxes
         if not (frame.contains(box.x0, box.y0) and frame.contains(box.x1, box.y1))
     ]
+
+
+def _beyond(axes: Axes) -> list[Text]:
+    """The labels of ticks outside the limits, which are made and not drawn."""
+    found = []
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+        found += [tick.label1 for tick in ticks if not low <= tick.get_loc() <= high]
+    return found
