@@ -98,7 +98,8 @@ class CurveFit:
         x = self.curve.log_sizes - self.curve.log_sizes.mean()
         contrast = np.zeros(len(self.curve.means))
         contrast[: len(x)] = x / (x @ x) * np.log(10)
-        slope = float(contrast @ self.curve.means)
+        rises = self.curve.means - self.curve.means[0]  # exactly 0 where all are equal
+        slope = float(contrast @ rises)
         covariance, df = self.curve.noise(2, self._line_residuals(x))
         error = float(np.sqrt(contrast @ covariance @ contrast))
         half_width = float(stdtrit(df, (1 + self.level) / 2)) * error
