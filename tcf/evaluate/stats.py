@@ -84,8 +84,7 @@ def bootstrap_mean(
     """
     users = _checked(values, "values")
     _check_level(level)
-    if num_resamples < 1:
-        raise ValueError(f"num_resamples must be at least 1; got {num_resamples}")
+    _check_resamples(num_resamples)
     rng = np.random.default_rng(seed)
     distinct, counts = np.unique(users, return_counts=True)
     if len(distinct) <= _MAX_DISTINCT:
@@ -141,10 +140,14 @@ def hierarchical_bootstrap(
         level: Nominal coverage.
         num_resamples: Resamples drawn.
 
+    Raises:
+        ValueError: If there is no value, one is not finite, or an argument is out of range.
+
     Source: Davison & Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
     """
     runs = checked_values(values, "values")
     _check_level(level)
+    _check_resamples(num_resamples)
     num_seeds, num_users = runs.shape
     rng = np.random.default_rng(seed)
     means = np.empty(num_resamples)
@@ -259,3 +262,8 @@ def _checked(values: ArrayLike, name: str) -> NDArray[np.float64]:
 def _check_level(level: float) -> None:
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1; got {level}")
+
+
+def _check_resamples(num_resamples: int) -> None:
+    if num_resamples < 1:
+        raise ValueError(f"num_resamples must be at least 1; got {num_resamples}")

@@ -217,8 +217,9 @@ def test_a_level_outside_its_range_is_refused(level):
 
 
 def test_no_resamples_are_refused():
-    with pytest.raises(ValueError, match="num_resamples must be at least 1; got 0"):
-        bootstrap_mean([0.1], seed=0, num_resamples=0)
+    for interval in (bootstrap_mean, hierarchical_bootstrap):
+        with pytest.raises(ValueError, match="num_resamples must be at least 1; got 0"):
+            interval([0.1], seed=0, num_resamples=0)
 
 
 @pytest.mark.parametrize(
