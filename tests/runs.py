@@ -1,16 +1,19 @@
 """Records and ledgers made by hand: what a study leaves, without a training."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from tcf._util import hash_json
 from tcf.evaluate.ledger import Ledger
 from tcf.study.arms import Arm
 from tcf.study.backbones import SASRecConfig
 from tcf.study.config import RunConfig
 from tcf.study.records import record_path, split_path, summarize, write_ledger, write_record
+from tcf.study.space import Tuning
 
 CHECKSUM = "c" * 64
 ID = Arm(name="ID", kind="id")
@@ -85,3 +88,57 @@ def write_split(folder: Path, *, num_users: int = 200, checksum: str = CHECKSUM)
     )
     frame.write_parquet(split_path(folder, checksum))
     return frame
+
+
+def write_arm(
+    folder: Path,
+    arm: Arm,
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    parameters: int = 1_230_000,
+    at_limit: Sequence[int] = (),
+    dataset: str = "world",
+    tuning: Tuning | None = None,
+    num_trials: int = 0,
+    **settings: Any,
+) -> None:
+    """Write an arm's runs, one a seed, with all that a whole record has, and their split."""
+    folder.mkdir(parents=True, exist_ok=True)
+    num_users = settings.setdefault("num_users", 400)
+    if not split_path(folder, CHECKSUM).exists():
+        write_split(folder, num_users=num_users)
+    counted = {"total": parameters, "without_embeddings": parameters // 2}
+    search = {"num_trials": num_trials, "num_failed": 0, "seconds": 12.5}
+    epochs = [{"loss": 3 / n, "validation": 1 - 1 / n, "train_seconds": 1.0} for n in (1, 2, 3)]
+    for seed in seeds if arm.is_trained else (0,):
+        history = {"best_epoch": 2, "hit_epoch_limit": seed in at_limit, "epochs": epochs}
+        write_run(
+            folder,
+            arm,
+            seed=seed,
+            config={"dataset": dataset, "tuning": tuning},
+            **settings,
+            fingerprint=hash_json([dataset, arm.name, seed]),
+            data={
+                "checksum": CHECKSUM,
+                "users_before": 500,
+                "users_after": num_users,
+                "audit": {"texts": {"empty": 3}},
+            },
+            vectors={"key": "f" * 64, "parameters": counted} if arm.has_text else None,
+            history=history if arm.is_trained else None,
+            lists={"k": 10, "coverage": 0.25, "gini": 0.5, "novelty": 7.125},
+            **({"tuning": search} if tuning else {}),
+        )
+
+
+def write_study(folder: Path) -> Path:
+    """Write a ladder of five sizes, TF-IDF, popularity, and ID ahead of all; return ``folder``."""
+    for n in range(5):
+        arm = Arm(name=f"OPT-{10 ** (n + 4)}", kind="model", encoder="e", family="OPT")
+        write_arm(folder, arm, better=0.5 + 0.2 * n, parameters=10 ** (n + 4))
+    static = Arm(name="TF-IDF", kind="static", encoder="tfidf-svd")
+    write_arm(folder, static, better=0.45, parameters=0)
+    write_arm(folder, ID, better=2, at_limit=(0,))
+    write_arm(folder, POPULARITY, better=0.3)
+    return folder

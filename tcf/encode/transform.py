@@ -132,8 +132,9 @@ def apply_transforms(
     """Return the embeddings with each transform applied in turn.
 
     Whitening, PCA and RandomVectors are fitted, in float64, on the vectors of the items ``fit_on``
-    and no others, whatever their order. The result's key hashes the key before, the transform and, where it is
-    fitted, the ids fitted on; its manifest lists the transforms, each with a hash of those ids.
+    and no others, whatever their order. The result's key hashes the key before, the transform and,
+    where it is fitted, the ids fitted on; its manifest lists the transforms, each with a hash of
+    those ids.
     Two transforms in one call are the same, key and vectors, as two calls of one.
 
     Args:

@@ -4,12 +4,12 @@ import json
 import re
 from pathlib import Path
 
-import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from tcf.cli import app
-from tcf.study.records import read_table
+from tcf.study.cells import read_cells
+from tcf.study.evidence import evidence
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -81,8 +81,8 @@ def test_its_figures_of_training_are_those_of_the_benchmarks_and_records():
     text = " ".join(README.split())
     assert f"SASRec + ID is {speed:.1f} times as fast as RecTools'" in text
     assert f"top blocks {tuned:.1f} times as fast as the study's way" in text
-    table = read_table(ROOT / "experiments" / "presets" / "records")
-    found = table.filter(pl.col("metric") == "ndcg@10").group_by("arm").agg(pl.col("value").mean())
-    means = dict(found.iter_rows())
+    cells = read_cells(ROOT / "experiments" / "presets" / "records")
+    found = evidence(cells, metrics=["ndcg@10"]).filter(mark="mean")
+    means = dict(found.select("arm", "value").iter_rows())
     gain = means["ID, strong"] / means["ID, paper"] - 1
     assert f'The "strong" preset is {gain:.0%} above the study\'s settings in NDCG@10' in text
