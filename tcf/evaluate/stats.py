@@ -122,8 +122,10 @@ def hierarchical_bootstrap(
 ) -> Interval:
     """Percentile interval over seeds and users drawn with replacement: for comparison only.
 
-    With few seeds it is too narrow: a resample of S seeds varies by (S - 1) / S of what they do,
-    and has no heavier tail for it (measured in experiments/truth). `mean_interval` is not.
+    Where seeds are few and loud it is too narrow: a resample of S seeds varies by (S - 1) / S of
+    what they do, and has no heavier tail for it. Where they are quiet it is too wide: what is left
+    of a run and user enters with the users and again with the seeds (docs/decisions/0017, and
+    experiments/truth).
 
     Args:
         values: ``(num_seeds, num_users)``.
