@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 _BINOMIALS = 64  # up to so many distinct sizes of difference, a binomial each is faster than bits
-_CHUNK = 1 << 23  # table look-ups at a time
+_CHUNK = 1 << 18  # table look-ups at a time: what stays in cache is four times as fast
 
 
 @dataclass(frozen=True)
@@ -235,5 +235,5 @@ def _signed_sums(
     for start in range(0, len(groups), rows):
         part = tables[start : start + rows]
         drawn = rng.integers(256, size=(len(part), num_permutations), dtype=np.uint8)
-        sums += np.take_along_axis(part, drawn.astype(np.intp), axis=1).sum(0)
+        sums += np.take(part, drawn + 256 * np.arange(len(part))[:, None]).sum(0)
     return sums
