@@ -4,9 +4,9 @@
 
 NDCG@10 of 200,000 users, most of whom miss, for one run an arm and for the mean of three; and MRR
 over the whole catalogue, by which nearly all users differ. `tcf` draws 10,000 permutations; SciPy
-draws 100 (all of them would take an hour, and a hundredth of that says as much), and its seconds
-are scaled to 10,000. The ratio is that of processor seconds, which other programs on the machine
-move less. The answer goes to results/paired.json.
+draws 100 (a hundredth of the work says as much), and its seconds are scaled to 10,000. The ratio is
+that of processor seconds, which other programs on the machine move less. The answer goes to
+results/paired.json.
 """
 
 import time
