@@ -1,7 +1,7 @@
 """The curves of the reference study, fitted: what twelve panels of nine OPT sizes can say.
 
-Run ``python experiments/published/analyse.py /path/to/published.csv``; it takes a few seconds and writes
-``published.json`` beside this file.
+Run ``python experiments/published/analyse.py /path/to/published.csv``; it takes a few seconds and
+writes ``published.json`` beside this file.
 
 Expected: every panel rises, none shows a ceiling; the forms agree on 175B to a few per cent.
 """

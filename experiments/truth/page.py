@@ -170,8 +170,8 @@ def filled(page: str, results: Mapping[str, Any]) -> str:
     """
     made = tables(results)
     return re.sub(
-        r"(<!-- table: (\w+) -->\n).*?(\n<!-- end -->)",
-        lambda found: f"{found[1]}\n{made[found[2]]}\n{found[3]}",
+        r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)",
+        lambda found: f"{found[1]}\n{made[found[2]]}\n\n{found[3]}",
         page,
         flags=re.DOTALL,
     )

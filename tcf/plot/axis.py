@@ -36,8 +36,8 @@ class LogAxis:
     ) -> "LogAxis":
         """Return the axis of these sizes, all above 0, and of the names ``without`` one."""
         low, high = math.log10(min(sizes)), math.log10(max(sizes))
-        span = max(high - low, 0.3)
-        start, stop = low - 0.09 * span, high + 0.09 * span
+        span, slack = max(high - low, 0.3), max(0.0, 0.2 - (high - low)) / 2  # sizes all alike
+        start, stop = low - 0.09 * span - slack, high + 0.09 * span + slack
         places = [start - (0.16 + 0.17 * k) * span for k in reversed(range(len(without)))]
         return cls(start, stop, dict(zip(without, places, strict=True)), units)
 

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import polars as pl
 
-from tcf.evaluate.stats import MIN_SEEDS
+from tcf.evaluate.coverage import coverage_note
+from tcf.evaluate.stats import MIN_SEEDS, NEW_USERS
 from tcf.report.findings import Findings
 from tcf.study.cells import Cell
 from tcf.study.series import SeriesFit
@@ -16,8 +17,6 @@ __all__ = ["Tone", "Verdict", "in_words"]
 
 Tone = Literal["ahead", "behind", "open", "curve", "caution", "note"]
 LEVEL = 0.05
-# Measured by experiments/truth in 2,000 studies each, by number of seeds.
-_COVERAGE = {1: "93%, 75% and 35%", 2: "94%, 77% and 41%"}
 
 
 @dataclass(frozen=True)
@@ -211,14 +210,12 @@ def _seeds(_findings: Findings, cells: Sequence[Cell]) -> _Said:
     few = {c.arm: len(c.records) for c in cells if c.backbone and len(c.records) < MIN_SEEDS}
     if few:
         names = [f"{name} ({count})" for name, count in few.items()]
-        measured = [f"{_COVERAGE[count]} with {count}" for count in sorted(set(few.values()))]
+        measured = {count: coverage_note(count, NEW_USERS) for count in sorted(set(few.values()))}
         yield (
             "caution",
             "few seeds",
-            f"Fewer than {MIN_SEEDS} seeds: {listed(names)}. Their intervals are over users only. "
-            "Read as if they were about new trainings too, 95% intervals of a difference held in "
-            f"{listed(measured)}, in simulated studies with a seed noise of 0.3, 1 and 3 "
-            "times the user noise (experiments/truth).",
+            f"Fewer than {MIN_SEEDS} seeds: {listed(names)}. Their intervals are over users only: "
+            f"in simulated studies (experiments/truth), {listed(list(measured.values()))}.",
         )
 
 

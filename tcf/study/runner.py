@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +18,11 @@ from tcf.data.split import Split, leave_one_out
 from tcf.encode.embeddings import Embeddings
 from tcf.encode.items import encode_catalog
 from tcf.encode.location import cache_folder
+from tcf.encode.planner import flops_per_item
 from tcf.encode.transform import apply_transforms
 from tcf.encode.trunk import encode_trunk
 from tcf.encode.untrained import random_weights
+from tcf.errors import EncoderError
 from tcf.evaluate.catalog_metrics import list_metrics
 from tcf.evaluate.ranking import rank_and_list
 from tcf.study.arms import Arm
@@ -197,8 +199,21 @@ def encode_arms(study: Study, split: Split, *, cache: Path) -> dict[str, ItemTex
         encode = encode_catalog if arm.tuned is None else encode_trunk
         how = arm.encoding() if arm.tuned is None else arm.trunk()
         made: Any = encode(split.catalog, encoder=encoder, cache=cache, **how)
-        found[name] = replace(made, manifest={**made.manifest, "name": arm.encoder})
+        about = {**made.manifest, "name": arm.encoder}
+        if (work := _flops_per_item(arm, encoder, split.catalog.texts)) is not None:
+            about["parameters"] = {**made.manifest["parameters"], "flops_per_item": work}
+        found[name] = replace(made, manifest=about)
     return _transformed(arms, found, split)
+
+
+def _flops_per_item(arm: Arm, encoder: Any, texts: Sequence[str]) -> int | None:
+    """Return the encoder's work for an item; None where it is no transformer with a config."""
+    if "static" in (arm.kind, arm.encoder_kind) or not isinstance(encoder, str | Path):
+        return None
+    try:
+        return round(flops_per_item(texts, encoder=encoder, **arm.encoding()))
+    except (EncoderError, ValueError):  # ready vectors, an endpoint, word vectors
+        return None
 
 
 def _transformed(

@@ -1,19 +1,16 @@
 """fit_curve(): a bounded metric against size, with what the data can and cannot say. No torch."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from tcf._util import lookup
 from tcf.study.curve_fit import METHODS, CurveFit, Method
 from tcf.study.curves import Curve
 from tcf.study.fits import fit_forms
 
-if TYPE_CHECKING:
-    from tcf.encode.shape import Shape
-
-__all__ = ["AXES", "CurveFit", "fit_curve", "flops_per_item"]
+__all__ = ["AXES", "CurveFit", "fit_curve"]
 
 AXES = {
     "parameters": "encoder parameters, embeddings included",
@@ -58,16 +55,3 @@ def fit_curve(
     curve = Curve.of(sizes, values, baseline=baseline)
     fits, reasons = fit_forms(curve.log_sizes, curve.heights)
     return CurveFit(curve, fits, reasons, level, method, num_resamples, seed)
-
-
-def flops_per_item(shape: "Shape", lengths: NDArray[Any], *, num_blocks: int) -> float:
-    """Return the work of encoding an item: the mean over the items' own token counts.
-
-    Not at ``max_tokens``: titles are shorter, and what is paid for is what they have.
-
-    Args:
-        shape: Of the encoder.
-        lengths: ``(num_items,)`` int, tokens of each item, cut at ``max_tokens``.
-        num_blocks: Blocks that are run.
-    """
-    return shape.flops(lengths, num_blocks=num_blocks) / len(lengths)

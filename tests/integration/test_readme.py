@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -86,3 +87,21 @@ def test_its_figures_of_training_are_those_of_the_benchmarks_and_records():
     means = dict(found.select("arm", "value").iter_rows())
     gain = means["ID, strong"] / means["ID, paper"] - 1
     assert f'The "strong" preset is {gain:.0%} above the study\'s settings in NDCG@10' in text
+
+
+def test_its_figures_of_evidence_are_those_of_the_experiments():
+    found = json.loads((ROOT / "experiments" / "truth" / "results.json").read_text())
+    num_studies = sum(cell["num_studies"] for cell in found.values())
+    text = " ".join(README.split())
+    assert f"In [{num_studies:,} simulated studies](experiments/truth/README.md)" in text
+    errors = "paired_permutation, one seed: 0 errors, read as new seeds"
+    cells = [x for x in found.values() if x["part"] == "pairs" and x["ratio"] == 1]
+    shares = [np.divide(*x["measures"][errors]) for x in cells if x["metric"] == "hr@10"]
+    assert f"two equal arms different in {np.mean(shares):.0%} of them" in text
+    panels = json.loads((ROOT / "experiments" / "published" / "published.json").read_text())
+    slopes = [panel["slope_per_tenfold"] for panel in panels["panels"]]
+    assert "a rise in all twelve panels" in text
+    assert len(slopes) == 12 and all(s["low"] > 0 for s in slopes)
+    sasrec = [x for x in panels["panels"] if x["backbone"] == "SASRec"]
+    assert "a ceiling in none under SASRec" in text
+    assert all(panel["exponent"]["low"] == 0 for panel in sasrec)

@@ -134,7 +134,7 @@ def test_few_seeds_are_over_users_only(tmp_path: Path):
     assert said.startswith(
         "Fewer than 3 seeds: ID (1) and text (2). Their intervals are over users"
     )
-    assert "held in 93%, 75% and 35% with 1 and 94%, 77% and 41% with 2, in simulated" in said
+    assert "with 1 seed, 95% intervals of this kind" in said and "with 2 seeds, 95%" in said
 
 
 def test_nothing_trained_is_a_panel_of_its_own(tmp_path: Path):

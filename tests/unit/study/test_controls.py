@@ -130,6 +130,10 @@ def test_a_study_with_its_controls_runs_and_says_what_they_explain(tmp_path: Pat
     run_study(replace(planned, runs=sasrec), **where, say=lambda line: None)
     cells = read_cells(tmp_path / "r")
     assert {cell.records[0]["config"]["arm"].get("control") for cell in cells} == {None, *CONTROLS}
+    work = {
+        c.arm: c.records[0]["vectors"]["parameters"] for c in cells if c.arm in ("small", "large")
+    }
+    assert work["large"]["flops_per_item"] > work["small"]["flops_per_item"] > 0
     first = claims(cells)[0]
     assert first.arm in ("small", "large")
     own = {"random_weights", "shuffled", "random_vectors"}  # they belong to the larger

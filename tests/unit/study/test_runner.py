@@ -108,9 +108,8 @@ def test_metrics_are_those_of_the_ledger(made: Path):
 
 
 def test_lists_of_ten_are_told_of_in_the_record(made: Path):
-    records = {
-        r["config"]["arm"]["name"]: r["lists"] for r in read_records(made / "records").values()
-    }
+    made_records = read_records(made / "records").values()
+    records = {record["config"]["arm"]["name"]: record["lists"] for record in made_records}
     for lists in records.values():
         assert list(lists) == ["k", "coverage", "gini", "novelty"] and lists["k"] == 10
         assert 10 / 60 <= lists["coverage"] <= 1 and 0 <= lists["gini"] < 1
