@@ -5,7 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Components", "checked_values", "components", "difference_components", "user_components"]
+__all__ = [
+    "Components",
+    "checked_values",
+    "components",
+    "difference_components",
+    "differences",
+    "user_components",
+]
+
+_DECIMALS = 12  # of a difference: what is beyond them is the rounding of a mean over seeds
+_SMALLEST_P = 1e-100
 
 
 @dataclass(frozen=True)
@@ -33,27 +43,34 @@ class Components:
 
     def half_width(self, level: float) -> float:
         """Return half the width of the interval of this level: both half-widths in quadrature."""
-        from scipy.special import ndtri, stdtrit
-
-        tail = (1 + level) / 2
-        of_users = ndtri(tail) ** 2 * self.users
-        of_seeds = stdtrit(self.degrees, tail) ** 2 * self.seeds if self.seeds else 0.0
-        return float(np.sqrt(of_users + of_seeds))
+        return self._reach(1 - level)
 
     def p_value(self, distance: float) -> float:
         """Return the two-sided p of a mean this far from what is tested.
 
         It is 1 - level of the interval that just reaches so far: interval and test always agree.
+        Below 1e-100 it stays there; where nothing varies it is 1 at no distance and 0 elsewhere.
         """
         from scipy.optimize import root_scalar
 
         if distance == 0 or self.users + self.seeds == 0:
             return 1.0 if distance == 0 else 0.0
-        smallest = 1e-15  # beyond it a level of 1 - p is 1 in floating point
-        if self.half_width(1 - smallest) <= abs(distance):
-            return smallest
-        reach = root_scalar(lambda p: self.half_width(1 - p) - abs(distance), bracket=(smallest, 1))
-        return float(reach.root)
+        if self._reach(_SMALLEST_P) <= abs(distance):
+            return _SMALLEST_P
+        # the logarithm of p, so that a small one is as exact as a large one
+        found = root_scalar(
+            lambda log_p: self._reach(np.exp(log_p)) - abs(distance),
+            bracket=(np.log(_SMALLEST_P), 0),
+        )
+        return float(np.exp(found.root))
+
+    def _reach(self, p: float) -> float:
+        """Return half the width of the interval of level ``1 - p``."""
+        from scipy.special import ndtri, stdtrit
+
+        of_users = ndtri(p / 2) ** 2 * self.users
+        of_seeds = stdtrit(self.degrees, p / 2) ** 2 * self.seeds if self.seeds else 0.0
+        return float(np.sqrt(of_users + of_seeds))
 
 
 def components(values: ArrayLike) -> Components:
@@ -83,7 +100,15 @@ def difference_components(a: ArrayLike, b: ArrayLike) -> Components:
     inverse = sum(share**2 / (len(x) - 1) for share, x in zip(shares, runs, strict=True))
     degrees = 1 / inverse if inverse else float(min(map(len, runs)) - 1)
     seeds = sum(seeds - left for seeds, left in parts)
-    return Components(_of_users(runs[0].mean(0) - runs[1].mean(0)), max(seeds, 0.0), degrees)
+    return Components(_of_users(differences(*runs)), max(seeds, 0.0), degrees)
+
+
+def differences(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what each user's mean over seeds differs by, ``(num_users,)``, to twelve decimals.
+
+    The mean of three times 0.1 is not the mean of five times 0.1; rounded, equal arms are equal.
+    """
+    return (a.mean(0) - b.mean(0)).round(_DECIMALS)
 
 
 def user_components(values: ArrayLike) -> Components:

@@ -16,6 +16,7 @@ from tcf.evaluate.components import (
     Components,
     checked_values,
     difference_components,
+    differences,
     user_components,
 )
 from tcf.evaluate.stats import MIN_SEEDS, NEW_SEEDS, NEW_USERS, Interval, bootstrap_mean
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 _BINOMIALS = 64  # up to so many distinct sizes of difference, a binomial each is faster than bits
-_CHUNK = 1 << 23  # table look-ups at a time
+_CHUNK = 1 << 18  # table look-ups at a time: what stays in cache is four times as fast
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def difference_interval(
     if about is None:
         about = "seeds" if min(len(first), len(second)) >= MIN_SEEDS else "users"
     if about == "users":
-        return bootstrap_mean(first.mean(0) - second.mean(0), seed=seed, level=level)
+        return bootstrap_mean(differences(first, second), seed=seed, level=level)
     mean, half = _mean(first, second), _components(first, second).half_width(level)
     return Interval(mean, mean - half, mean + half, level, NEW_SEEDS)
 
@@ -124,9 +125,8 @@ def paired_permutation(
     if num_permutations < 1:
         raise ValueError(f"num_permutations must be at least 1; got {num_permutations}")
     first, second = _pair(a, b)
-    difference = first.mean(0) - second.mean(0)
-    sizes = np.abs(difference)
-    sizes = sizes[sizes > 1e-12]
+    difference = differences(first, second)
+    sizes = np.sort(np.abs(difference[difference != 0]))  # so that the users' order is none of p's
     total, scale = float(difference.sum()), float(sizes.sum())
     rng = np.random.default_rng(seed)
     sums = _signed_sums(sizes, num_permutations, rng)
@@ -189,7 +189,7 @@ def no_worse(a: ArrayLike, b: ArrayLike, *, margin: float) -> Comparison:
     if min(len(first), len(second)) >= MIN_SEEDS:
         found, about = difference_components(first, second), NEW_SEEDS
     else:
-        found = user_components(first.mean(0) - second.mean(0))
+        found = user_components(differences(first, second))
     half = found.p_value(mean + margin) / 2
     p = half if mean > -margin else 1 - half
     method = f"one-sided, worse by {margin:g} or more"
@@ -207,7 +207,7 @@ def _pair(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.f
 
 
 def _mean(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    return float((first.mean(0) - second.mean(0)).mean())
+    return float(differences(first, second).mean())
 
 
 def _components(first: NDArray[np.float64], second: NDArray[np.float64]) -> Components:
@@ -224,7 +224,7 @@ def _signed_sums(
     sizes: NDArray[np.float64], num_permutations: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Return ``(num_permutations,)`` sums of the sizes, each with a random sign."""
-    distinct, counts = np.unique(sizes.round(12), return_counts=True)
+    distinct, counts = np.unique(sizes, return_counts=True)
     if len(distinct) <= _BINOMIALS:
         plus = rng.binomial(counts, 0.5, size=(num_permutations, len(counts)))
         return (2 * plus - counts) @ distinct
@@ -235,5 +235,5 @@ def _signed_sums(
     for start in range(0, len(groups), rows):
         part = tables[start : start + rows]
         drawn = rng.integers(256, size=(len(part), num_permutations), dtype=np.uint8)
-        sums += np.take_along_axis(part, drawn.astype(np.intp), axis=1).sum(0)
+        sums += np.take(part, drawn + 256 * np.arange(len(part))[:, None]).sum(0)
     return sums

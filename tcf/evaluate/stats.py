@@ -75,8 +75,7 @@ def bootstrap_mean(
     """
     users = _checked(values, "values")
     _check_level(level)
-    if num_resamples < 1:
-        raise ValueError(f"num_resamples must be at least 1; got {num_resamples}")
+    _check_resamples(num_resamples)
     rng = np.random.default_rng(seed)
     distinct, counts = np.unique(users, return_counts=True)
     if len(distinct) <= _MAX_DISTINCT:
@@ -123,8 +122,10 @@ def hierarchical_bootstrap(
 ) -> Interval:
     """Percentile interval over seeds and users drawn with replacement: for comparison only.
 
-    With few seeds it is too narrow: a resample of S seeds varies by (S - 1) / S of what they do,
-    and has no heavier tail for it (measured in experiments/truth). `mean_interval` is not.
+    Where seeds are few and loud it is too narrow: a resample of S seeds varies by (S - 1) / S of
+    what they do, and has no heavier tail for it. Where they are quiet it is too wide: what is left
+    of a run and user enters with the users and again with the seeds (docs/decisions/0017, and
+    experiments/truth).
 
     Args:
         values: ``(num_seeds, num_users)``.
@@ -132,10 +133,14 @@ def hierarchical_bootstrap(
         level: Nominal coverage.
         num_resamples: Resamples drawn.
 
+    Raises:
+        ValueError: If there is no value, one is not finite, or an argument is out of range.
+
     Source: Davison & Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
     """
     runs = checked_values(values, "values")
     _check_level(level)
+    _check_resamples(num_resamples)
     num_seeds, num_users = runs.shape
     rng = np.random.default_rng(seed)
     means = np.empty(num_resamples)
@@ -174,3 +179,8 @@ def _checked(values: ArrayLike, name: str) -> NDArray[np.float64]:
 def _check_level(level: float) -> None:
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1; got {level}")
+
+
+def _check_resamples(num_resamples: int) -> None:
+    if num_resamples < 1:
+        raise ValueError(f"num_resamples must be at least 1; got {num_resamples}")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from tcf.evaluate.components import components, difference_components, user_components
+from tcf.evaluate.components import Components, components, difference_components, user_components
 from tcf.evaluate.paired import (
     difference_interval,
     mcnemar,
@@ -63,10 +63,14 @@ class TestComponents:
         assert found.degrees == pytest.approx(welch.df)
         assert found.p_value(a.mean() - b.mean()) == pytest.approx(welch.pvalue, rel=1e-6)
 
-    @pytest.mark.parametrize("p", [0.9, 0.05, 1e-3, 1e-7])
+    @pytest.mark.parametrize("p", [0.9, 0.05, 1e-3, 1e-7, 1e-12])
     def test_the_p_value_is_that_of_the_interval_that_just_reaches(self, p):
         found = difference_components(gains(3, 500, seed=0), gains(5, 500, seed=1))
         assert found.p_value(found.half_width(1 - p)) == pytest.approx(p, rel=1e-4)
+
+    def test_p_has_a_floor_and_is_0_only_where_nothing_varies(self):
+        assert Components(1e-12, 0.0, 4).p_value(1.0) == 1e-100
+        assert Components(0.0, 0.0, 4).p_value(1.0) == 0
 
 
 class TestDifferenceInterval:
@@ -95,6 +99,24 @@ class TestDifferenceInterval:
         other = difference_interval(b, a, seed=0, about=about)
         assert one.mean == pytest.approx(-other.mean)
         assert abs(one.low + other.high) < 0.1 * (one.high - one.low)
+
+    def test_the_rounding_of_means_over_seeds_is_no_difference(self):
+        """(0.1 + 0.1 + 0.1) / 3 is not 0.1 in floating point."""
+        a, b = np.full((3, 50), 0.1), np.full((5, 50), 0.1)
+        for about in ("users", "seeds"):
+            found = difference_interval(a, b, seed=0, about=about)
+            assert found.low <= 0 <= found.high
+        assert seed_test(a, b).p == 1
+        assert paired_permutation(a, b, seed=0).p == 1
+
+    def test_one_seed_is_students_interval_to_the_bootstraps_own_error(self):
+        a, b = gains(1, 3000, seed=0)[0], gains(1, 3000, seed=1, misses=0.88)[0]
+        found = difference_interval(a, b, seed=0)
+        theirs = scipy_stats.ttest_rel(a, b).confidence_interval()
+        width = theirs.high - theirs.low
+        assert found.mean == pytest.approx((theirs.high + theirs.low) / 2)
+        assert abs(found.low - theirs.low) < 0.05 * width
+        assert abs(found.high - theirs.high) < 0.05 * width
 
     def test_arms_that_agree_leave_no_width_and_no_doubt(self):
         values = np.full((3, 20), 0.5)
@@ -143,6 +165,13 @@ class TestPermutation:
         a, b = gains(1, 100, seed=0)[0], gains(1, 100, seed=1)[0]
         more = [np.concatenate((x, np.full(1000, 0.25))) for x in (a, b)]
         assert paired_permutation(a, b, seed=0).p == paired_permutation(*more, seed=0).p
+
+    @pytest.mark.parametrize("num_seeds", [1, 3])
+    def test_the_order_of_users_does_not_matter(self, num_seeds):
+        a, b = gains(num_seeds, 700, seed=0), gains(num_seeds, 700, seed=1)
+        order = np.random.default_rng(0).permutation(700)
+        moved = paired_permutation(a[:, order], b[:, order], seed=0)
+        assert moved.p == paired_permutation(a, b, seed=0).p
 
     def test_models_that_agree_cannot_be_told_apart(self):
         found = paired_permutation(np.ones(5), np.ones(5), seed=0)

@@ -132,13 +132,21 @@ class TestMeanInterval:
             mean_interval([0.1], seed=0, level=95)
 
 
-def test_the_hierarchical_bootstrap_is_too_narrow_for_three_seeds():
+def test_the_hierarchical_bootstrap_is_too_narrow_for_three_loud_seeds():
     """It has the variance of (S - 1) / S of the seeds, and no t."""
     values = np.repeat([[0.4], [0.5], [0.6]], 50, axis=1)
     found = hierarchical_bootstrap(values, seed=0, num_resamples=4000)
     right = mean_interval(values, seed=0)
     assert found.about == right.about
     assert found.high - found.low < 0.5 * (right.high - right.low)
+
+
+def test_the_hierarchical_bootstrap_is_too_wide_for_seeds_that_do_not_matter():
+    """What is left of a run and user is counted twice."""
+    values = hits(5 * 4000, 0.1, seed=0).reshape(5, 4000)
+    found = hierarchical_bootstrap(values, seed=0)
+    pooled = 2 * scipy_stats.norm.ppf(0.975) * scipy_stats.sem(values.ravel())
+    assert found.high - found.low > 1.2 * pooled
 
 
 @pytest.mark.parametrize(
@@ -162,5 +170,6 @@ def test_a_level_outside_its_range_is_refused(level):
 
 
 def test_no_resamples_are_refused():
-    with pytest.raises(ValueError, match="num_resamples must be at least 1; got 0"):
-        bootstrap_mean([0.1], seed=0, num_resamples=0)
+    for interval in (bootstrap_mean, hierarchical_bootstrap):
+        with pytest.raises(ValueError, match="num_resamples must be at least 1; got 0"):
+            interval([0.1], seed=0, num_resamples=0)
