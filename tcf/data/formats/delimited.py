@@ -95,7 +95,7 @@ def line_of(path: Path, dialect: Dialect, record: int) -> int:
     """Return the line at which a record starts, both counted as they come (lines from 1)."""
     if not dialect.quoted:
         return record + 1
-    with _reader(path, dialect, errors="replace") as reader:
+    with _reader(path, dialect, lenient=True) as reader:
         for _ in islice(reader, record):
             pass
         return reader.line_num + 1
@@ -133,13 +133,15 @@ def _text(path: Path, dialect: Dialect) -> str:
 
 
 @contextmanager
-def _reader(path: Path, dialect: Dialect, *, errors: str = "strict") -> Iterator[Any]:
+def _reader(path: Path, dialect: Dialect, *, lenient: bool = False) -> Iterator[Any]:
     """Yield a reader of the file's records, line by line: for messages, not for speed."""
     quoting = csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE
     limit = csv.field_size_limit(2**31 - 1)  # a text may be longer than the module's 131,072
     try:
-        with _open(path, dialect, errors=errors) as lines:
-            yield csv.reader(lines, delimiter=dialect.character, strict=True, quoting=quoting)
+        with _open(path, dialect, errors="replace" if lenient else "strict") as lines:
+            yield csv.reader(
+                lines, delimiter=dialect.character, strict=not lenient, quoting=quoting
+            )
     finally:
         csv.field_size_limit(limit)
 
@@ -154,9 +156,9 @@ def _open(path: Path, dialect: Dialect, *, errors: str) -> TextIO:
 def _check_field_counts(path: Path, dialect: Dialect, names: Sequence[str] | None) -> None:
     """Raise a DataError at the first line that has another number of fields than it must."""
     with _reader(path, dialect) as reader:
-        header = list(names) if names is not None else next(reader, [])
+        header = list(names) if names is not None else next(_records(reader, path, 1), [])
         line = reader.line_num + 1
-        for parts in reader:
+        for parts in _records(reader, path, line):
             if len(parts) != len(header):
                 of = "the header" if names is None else "this format"
                 raise DataError(
@@ -164,6 +166,18 @@ def _check_field_counts(path: Path, dialect: Dialect, names: Sequence[str] | Non
                     f"({', '.join(header)[:200]}); got {len(parts)}: {str(parts)[:80]}"
                 )
             line = reader.line_num + 1
+
+
+def _records(reader: Any, path: Path, line: int) -> Iterator[list[str]]:
+    """Yield the records from ``line`` on; name the one whose quotes do not match."""
+    try:
+        for parts in reader:
+            yield parts
+            line = reader.line_num + 1
+    except csv.Error as broken:
+        raise DataError(
+            f"{path}:{line}: a quote in a field must be doubled and the field quoted: {broken}"
+        ) from broken
 
 
 def _explain(
@@ -178,8 +192,6 @@ def _explain(
         raise DataError(
             f"{_place(path)}: the text must be UTF-8; {wrong}: convert the file"
         ) from wrong
-    except csv.Error as broken:
-        raise DataError(f"{path}: the quotes do not match: {broken}") from broken
     except (OSError, EOFError, zlib.error) as broken:
         raise DataError(f"{path}: the file cannot be read: {broken}") from broken
     reason = str(error).splitlines()[0] if error and str(error) else "its fields do not fit"

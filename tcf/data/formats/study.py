@@ -59,8 +59,6 @@ def read_study(
     folder = Path(folder)
     path, items = only(folder, BEHAVIORS), only(folder, ITEMS)
     histories, table = read_histories(path), ItemFile(items)
-    if len(histories.users) == 1 and behaviors_header:
-        raise DataError(f"{path}: the file is empty; it needs a line for each user")
     known = table.ids()
     if is_header(
         histories.first_items(),
@@ -70,6 +68,8 @@ def read_study(
         argument="behaviors_header",
     ):
         histories = histories.without_first()
+    if histories.users.is_empty():
+        raise DataError(f"{path}: the file holds a header line and no user")
     used = set(histories.items.unique().to_list())
     header = table.has_header(used, items_header)
     catalog = table.read(header=header, columns=columns, text=text, missing=missing)
