@@ -71,6 +71,12 @@ def read_delimited(
             if len(found) != len(names):
                 _explain(path, dialect, names, None)
             lazy, found = lazy.rename(dict(zip(found, names, strict=True))), list(names)
+        if any(
+            "\ufffd" in name or "\0" in name for name in found
+        ):  # Polars lets those pass in headers
+            raise DataError(
+                f"{path}:1: the text must be UTF-8; the header is not: convert the file"
+            )
         check_columns(found, columns, str(path))
         kept = list(dict.fromkeys([*columns, found[-1]]))
         frame = lazy.select(kept).collect(engine="streaming", optimizations=_WHOLE)

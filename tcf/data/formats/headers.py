@@ -21,8 +21,8 @@ def is_header(
 ) -> bool:
     """Return whether the first line of a file names columns.
 
-    It is data where its ids occur in the other file, and a header where they are words such as
-    ``item_id`` and do not occur there. What is neither must be stated.
+    It is data where any of its ids occurs in the other file, and a header where they are words such
+    as ``item_id`` and do not occur there. What is neither must be stated.
 
     Args:
         ids: The ids of the first line, if it is data.
@@ -34,7 +34,7 @@ def is_header(
     Raises:
         DataError: If it cannot be told, or what is stated is disproved.
     """
-    is_data = bool(ids) and all(item_id in known for item_id in ids)
+    is_data = any(item_id in known for item_id in ids)
     named = bool(ids) and all(names_a_column(item_id) for item_id in ids)
     shown = ", ".join(ids)[:80]
     if stated and is_data:
