@@ -20,6 +20,7 @@ from tcf.errors import DataError
 from tcf.evaluate.metrics import metric
 from tcf.evaluate.ranking import rank_targets
 from tcf.model.popularity import Popularity
+from tests.property.test_fuzzed_files import CHANGES
 
 REPOSITORY = Path(__file__).parents[2]
 DATA = Path(os.environ.get("TCF_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
@@ -159,3 +160,40 @@ def test_the_sample_of_mind_has_5000_impressions_and_2000_items(caplog: pytest.L
     expected = sum(item in known for item in [*histories, *clicked])
     assert taken.num_interactions == expected
     assert "have more than one history" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "damaged"),
+    [
+        ("ml-100k", "u.item"),
+        ("ml-latest-small", "movies.csv"),
+        ("ml-latest-small", "ratings.csv"),
+        ("recbole-ml-100k", "ml-100k.item"),
+        ("mind-small-sample", "news.tsv"),
+        ("mind-small-sample", "behaviors.tsv"),
+        ("microlens-50k", "MicroLens-50k_pairs.tsv"),
+        ("microlens-50k", "MicroLens-50k_titles.csv"),
+    ],
+)
+def test_a_damaged_real_file_gives_no_item_the_text_of_another(
+    tmp_path: Path, name: str, damaged: str
+):
+    source, rng = folder("formats", name), np.random.default_rng(0)
+    options = {"missing": "drop"} if name.startswith("mind") else {}
+    whole, _ = read_folder(source, **options)
+    text_of = dict(zip(whole.item_ids, whole.texts, strict=True))
+    for path in source.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    content = (source / damaged).read_bytes()
+    for change in CHANGES[2:]:  # one of the three that are the same
+        (tmp_path / damaged).unlink()
+        (tmp_path / damaged).write_bytes(change(content, rng))
+        try:
+            catalog, taken = read_folder(tmp_path, **options)
+        except DataError as error:
+            assert str(tmp_path) in str(error)
+            continue
+        assert taken.rows.min() >= 1 and taken.rows.max() <= catalog.num_items
+        texts = zip(catalog.item_ids, catalog.texts, strict=True)
+        changed = [text for item_id, text in texts if text_of.get(item_id, text) != text]
+        assert not set(changed) & set(whole.texts)  # no item has the text of another

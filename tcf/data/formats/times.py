@@ -51,11 +51,11 @@ def in_seconds(times: np.ndarray, table: Table, column: str) -> np.ndarray:
     Raises:
         DataError: If the numbers are of two units.
     """
+    if not len(times) or max(times.max(), -times.min()) < _STEPS[0][0]:
+        return times
     magnitudes = np.abs(times)
     sizes = np.digitize(magnitudes, [limit for limit, _ in _STEPS])
     stamps = sizes[magnitudes >= 1e8]  # smaller ones may be zeros or days, and tell no unit
-    if not len(stamps) or stamps.max() == 0:
-        return times
     if stamps.min() != stamps.max():
         largest = times[np.argmax(magnitudes)]
         odd = int(np.flatnonzero((magnitudes >= 1e8) & (sizes < stamps.max()))[0])

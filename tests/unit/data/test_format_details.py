@@ -242,7 +242,10 @@ class TestHeaders:
         assert catalog.num_items == 5 and catalog.texts[0] == "seven"
 
     def test_an_item_called_like_a_column_must_be_stated(self, tmp_path: Path):
-        files = {"items__tsv": "item\tone\n2\ttwo\n", "behaviors__tsv": "u\t2 item\n"}
+        files: dict[str, Any] = {
+            "items__tsv": "item\tone\n2\ttwo\n",
+            "behaviors__tsv": "u\t2 item\n",
+        }
         with pytest.raises(DataError, match=r"items.tsv:1: .*; 'item' could be both: say items_he"):
             read_changed(tmp_path, "study", **files)
         _, taken = read_changed(tmp_path, "study", {"items_header": False}, **files)
