@@ -5,7 +5,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -207,7 +207,7 @@ def _explain(
 def _place(path: Path) -> str:
     """Name the first line that is not UTF-8."""
     opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rb") as lines:
+    with suppress(OSError, EOFError, zlib.error), opened(path, "rb") as lines:
         for number, line in enumerate(lines, 1):
             try:
                 line.decode("utf-8")
