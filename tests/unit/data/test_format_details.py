@@ -200,6 +200,12 @@ class TestDelimited:
         with pytest.raises(DataError, match=r"x.tsv.gz: the file cannot be read"):
             read_items(tmp_path / "x.tsv.gz")
 
+    def test_a_gzip_that_ends_early_and_is_not_utf_8(self, tmp_path: Path):
+        content = b"item_id\ttitle\n" + b"".join(b"%d\t\xff\n" % n for n in range(9_999))
+        (tmp_path / "x.tsv.gz").write_bytes(gzip.compress(content)[:-6])
+        with pytest.raises(DataError, match=r"x.tsv.gz(:2)?: the (text must be UTF-8|file cannot)"):
+            read_items(tmp_path / "x.tsv.gz")
+
     @pytest.mark.parametrize("text", ["{title:>9}", "{title!r}", "{title"])
     def test_a_template_takes_columns_as_they_are(self, tmp_path: Path, text: str):
         with pytest.raises(ValueError, match=r"text (takes columns as|must be a temp)"):
