@@ -13,7 +13,8 @@ QUICKSTART := cache/quickstart
 
 quickstart: .venv/.installed  ## the main job, offline: ladder, vectors, recommenders, records, plot
 	$(BIN)/tcf run experiments/quickstart/study.py --cache cache --records $(QUICKSTART)/records
-	$(BIN)/tcf plot $(QUICKSTART)/records --out $(QUICKSTART)/quickstart --without-embeddings \
+	$(BIN)/tcf plot $(QUICKSTART)/records --out $(QUICKSTART)/quickstart --fits \
+		--x parameters_without_embeddings \
 		--title "Quickstart: a simulated world"
 
 test: lint types unit

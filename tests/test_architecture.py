@@ -28,7 +28,7 @@ ORDER = [
     ("__main__",),
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
-ROOMS = ["cli", "data", "encode", "evaluate", "export", "model", "study", "train"]
+ROOMS = ["cli", "data", "encode", "evaluate", "export", "model", "report", "study", "train"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -111,12 +111,15 @@ def test_the_package_exports_encode_items_and_its_version():
         "tcf.evaluate.catalog_metrics",
         "tcf.evaluate.slices",
         "tcf.plot",
+        "tcf.report.neighbours",
+        "tcf.report.page",
         "tcf.study",
         "tcf.study.cells",
         "tcf.study.compare",
         "tcf.study.diff",
         "tcf.study.evidence",
         "tcf.study.records",
+        "tcf.study.scaling",
         "tcf.study.summary",
         "tcf.export",
         "tcf.cli",

@@ -1,5 +1,6 @@
 """`tcf diff`: in what two runs, or two arms, differ, and by how much."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -157,7 +158,7 @@ def _shown(value: Any) -> str:
         return ", ".join(map(_shown, value))
     if isinstance(value, float):
         return f"{value:.5g}"
-    text = str(value)
+    text = re.sub(r"^([0-9a-f]{12})[0-9a-f]{28,}(-dirty)?$", r"\1\2", str(value))  # commit, hash
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 

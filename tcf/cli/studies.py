@@ -1,4 +1,4 @@
-"""`tcf run | table | plot | export`: what takes a study or its records."""
+"""`tcf run | table | plot | report | export`: what takes a study or its records."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tcf.model import Recommender
 
-__all__ = ["export", "plot", "run", "table"]
+__all__ = ["export", "plot", "report", "run", "table"]
 
 
 def run(
@@ -94,26 +94,72 @@ def table(
 def plot(
     records: RecordsArgument,
     out: Annotated[Path, typer.Option(help="Stem of the files to write: OUT.svg and OUT.csv.")],
+    kind: Annotated[
+        str, typer.Option(help="scaling, versus-id, tuned, warm, cost or learning.")
+    ] = "scaling",
     metric: Annotated[str, typer.Option(help="Such as hr@10.")] = "hr@10",
-    title: Annotated[str | None, typer.Option(help="Above the panels.")] = None,
-    without_embeddings: Annotated[
-        bool, typer.Option("--without-embeddings", help="Count parameters without embeddings.")
+    x: Annotated[
+        str,
+        typer.Option(help="parameters, parameters_without_embeddings or flops_per_item."),
+    ] = "parameters",
+    fits: Annotated[
+        bool, typer.Option("--fits", help="Draw fitted curves with their bands, where sizes allow.")
     ] = False,
+    title: Annotated[str | None, typer.Option(help="Above the panels.")] = None,
 ) -> None:
-    """Draw metric against encoder parameters, beside the ID baseline and popularity."""
+    """Draw a study's records: metric against size, text against ID, slices, costs, epochs."""
     with one_line_errors():
-        import polars as pl
+        from tcf._util import lookup
+        from tcf.cli.plots import PLOTS
+        from tcf.study.cells import read_cells
 
-        from tcf.plot import scaling_plot
-        from tcf.study.records import read_table
-
-        frame, counted = read_table(records), "encoder parameters used, embeddings included"
-        if without_embeddings:
-            counted = "encoder parameters used, embeddings left out"
-            frame = frame.with_columns(parameters=pl.col("parameters_without_embeddings"))
-        drawing = scaling_plot(frame, metric=metric, title=title, x_label=counted)
-        for path in drawing.save(out):
+        draw = lookup(PLOTS, kind, "kind")
+        if kind != "scaling" and (fits or x != "parameters"):
+            raise ValueError(f"--x and --fits are of scaling plots; got kind {kind!r}")
+        cells = read_cells(records)
+        settings = {"x": x, "fits": fits} if kind == "scaling" else {}
+        for path in draw(cells, metric=metric, title=title, **settings).save(out):
             typer.echo(path)
+
+
+def report(
+    records: RecordsArgument,
+    out: Annotated[Path, typer.Option(help="The HTML file to write.")],
+    title: Annotated[str | None, typer.Option(help="Heading; default the study's folder.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Of the verdicts; default ndcg@10, or the records' first.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="The arm all others are compared with; default ID.")
+    ] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="The study's file: adds the explorer of items.")
+    ] = None,
+    data: DataOption = None,
+    cache: CacheOption = "auto",
+) -> None:
+    """Write one self-contained HTML page: verdicts, curves, tables, every record, an explorer."""
+    with one_line_errors():
+        from tcf._util import atomic_write
+        from tcf.report import gather, neighbour_lists, report_page
+        from tcf.study.cells import read_cells
+
+        if study is None and data is not None:
+            raise ValueError(f"--data {data} is for the explorer: name the --study as well")
+        cells = read_cells(records)
+        lists = None
+        if study is not None:
+            lists = neighbour_lists(cells, lambda: load_study(study), data=data, cache=cache)
+        found = gather(cells, metric=metric, against=against)
+        page = report_page(found, title=title or _study_name(records), explorer=lists)
+        with atomic_write(out) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+        typer.echo(f"{out} ({len(page.encode()) / 1e6:.1f} MB)")
+
+
+def _study_name(records: Path) -> str:
+    folder = records.resolve()
+    return folder.parent.name if folder.name == "records" else folder.name
 
 
 def export(
@@ -180,7 +226,7 @@ def _print_table(folder: Path, metrics: Sequence[str], *, by: Sequence[str] = ()
     from tcf.evaluate.slices import SLICES, slice_names
     from tcf.study.cells import read_cells
     from tcf.study.evidence import evidence
-    from tcf.study.summary import summary, tuning_notes
+    from tcf.study.summary import coverage_notes, summary, tuning_notes
 
     for cut in by:
         lookup(SLICES, cut, "what users are sliced by")
@@ -191,6 +237,7 @@ def _print_table(folder: Path, metrics: Sequence[str], *, by: Sequence[str] = ()
     title = f"mean over seeds and its 95% interval: {folder}"
     print_rows(shown.columns, shown.iter_rows(), title=title)
     about = "new seeds and new users; * these trained models on new users"
-    for line in (f"intervals are about {about}", *tuning_notes(cells)):
+    notes = (*coverage_notes(found), *tuning_notes(cells))
+    for line in (f"intervals are about {about}", *notes):
         typer.echo(line)
     return found

@@ -12,8 +12,6 @@ cores are shared, and the weights have the same bytes however many cores there a
 import json
 import math
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +24,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch import Tensor
 
-from tcf._util import hash_json, write_json
+from tcf._util import atomic_folder, hash_json, write_json
 from tcf.encode.backends.loading import quiet
 
 _FORMAT = 2  # raised by a change to the training that may move a weight
@@ -206,21 +204,12 @@ def _make(
         "seconds": round(time.perf_counter() - began, 2),
         "seed": seed,
     }
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        with quiet():
-            model.save_pretrained(temporary)
-            PreTrainedTokenizerFast(
-                tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>"
-            ).save_pretrained(temporary)
+    with atomic_folder(folder) as temporary, quiet():
+        model.save_pretrained(temporary)
+        PreTrainedTokenizerFast(
+            tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>"
+        ).save_pretrained(temporary)
         write_json(temporary / "ladder.json", about)
-        if folder.exists():
-            shutil.rmtree(folder)
-        temporary.chmod(0o755)
-        os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _train(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tcf.encode.placement import Choice, Needs, Placed
     from tcf.encode.shape import Shape
 
-__all__ = ["Plan", "plan"]
+__all__ = ["Plan", "flops_per_item", "plan"]
 
 _PLACEMENTS: "tuple[Placed, ...]" = ("resident", "sharded", "streamed")
 
@@ -147,6 +147,26 @@ def plan(
     return Plan(
         spec, source, shape, device, dtype, free, needs, choice, work, read_bytes, flops, rates
     )
+
+
+def flops_per_item(texts: Any, *, encoder: str | Path | EncoderSpec, **settings: Any) -> float:
+    """Return the work of encoding a text: the mean over the distinct texts' own token counts.
+
+    Not at ``max_tokens``: titles are shorter, and what is paid for is what they have.
+
+    Args:
+        texts, encoder, settings: As in `plan`.
+
+    Raises:
+        TypeError, ValueError, EncoderError: As `plan`.
+    """
+    from tcf.encode.shape import Shape, read_config
+
+    spec = _spec(encoder, settings)
+    source = find_source(spec)
+    shape = Shape.of(read_config(source.config))
+    work = Workload.of(texts, spec, source, device="cpu", cache=None)
+    return shape.flops(work.lengths, num_blocks=_blocks_run(spec, shape)) / len(work.lengths)
 
 
 def _spec(encoder: str | Path | EncoderSpec, settings: dict[str, Any]) -> EncoderSpec:

@@ -7,7 +7,6 @@ the first is all that fewer than three seeds can give.
 """
 
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,6 @@ __all__ = [
     "bootstrap_mean",
     "hierarchical_bootstrap",
     "mean_interval",
-    "mean_over_seeds",
-    "seed_interval",
 ]
 
 NEW_USERS = "these trained models on new users"
@@ -50,12 +47,6 @@ class Interval:
     high: float
     level: float
     about: str
-
-    @property
-    def variance(self) -> float:
-        """Squared standard error of the mean, read as a normal interval of this width."""
-        half_width = (self.high - self.low) / 2
-        return (half_width / NormalDist().inv_cdf((1 + self.level) / 2)) ** 2
 
 
 def bootstrap_mean(
@@ -154,82 +145,6 @@ def hierarchical_bootstrap(
         means[n] = seeds @ (runs @ users) / runs.size
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(runs.mean()), float(low), float(high), level, NEW_SEEDS)
-
-
-def seed_interval(values: ArrayLike, user_variances: ArrayLike, *, level: float = 0.95) -> Interval:
-    """Interval of a metric's mean over seeds, for new seeds and new users.
-
-    With S seeds measured on the same users, the variance of their mean has two components: the
-    variance between seeds divided by S, and the variance over users, which all seeds share and
-    which is therefore not divided by S. The first rests on S numbers and takes Student's t quantile
-    with S - 1 degrees of freedom; the second rests on all users and takes the normal one. The two
-    half-widths are added in quadrature (simulated with three seeds at level 0.95: 0.95 to 0.98).
-
-    Args:
-        values: ``(num_seeds,)`` float in [0, 1], the metric's mean over users for each seed.
-        user_variances: ``(num_seeds,)`` float, squared standard error over users of each of them
-            (`Interval.variance` of a bootstrap interval).
-        level: Nominal coverage, between 0 and 1.
-
-    Returns:
-        The interval about "new seeds and new users", cut to [0, 1].
-
-    Raises:
-        ValueError: If there are fewer than three seeds, lengths differ, a value lies outside [0, 1]
-            or a variance is negative or not finite.
-
-    Source: Searle, Casella & McCulloch, Variance Components (1992), for the crossed design; Zou &
-    Donner, Statistics in Medicine (2008), for adding half-widths (MOVER).
-    """
-    from scipy.special import ndtri, stdtrit
-
-    seeds, variances = _checked(values, "values"), _checked(user_variances, "user_variances")
-    _check_level(level)
-    if len(seeds) != len(variances):
-        raise ValueError(
-            "values and user_variances must be as long as each other; "
-            f"got {len(seeds)} and {len(variances)}"
-        )
-    if len(seeds) < MIN_SEEDS:
-        raise ValueError(
-            f"an interval over seeds needs at least {MIN_SEEDS} seeds; got {len(seeds)}"
-        )
-    if seeds.min() < 0 or seeds.max() > 1:
-        raise ValueError(f"values must lie in [0, 1]; got {seeds.min():g} to {seeds.max():g}")
-    if variances.min() < 0:
-        raise ValueError(f"user_variances must not be negative; got {variances.min():g}")
-    mean = float(seeds.mean())
-    tail = (1 + level) / 2
-    of_seeds = stdtrit(len(seeds) - 1, tail) * np.sqrt(seeds.var(ddof=1) / len(seeds))
-    of_users = ndtri(tail) * np.sqrt(variances.mean())
-    half_width = float(np.hypot(of_seeds, of_users))
-    return Interval(
-        mean, max(0.0, mean - half_width), min(1.0, mean + half_width), level, NEW_SEEDS
-    )
-
-
-def mean_over_seeds(values: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> Interval:
-    """Mean of an arm over its seeds: for new seeds and users from three seeds on, else new users.
-
-    Below three seeds the ends are the means of the seeds' own ends. The seeds met the same users,
-    so averaging keeps the width: one seed keeps its interval, two get a cautious one.
-
-    Args:
-        values: ``(num_seeds,)`` float in [0, 1], the metric of each seed.
-        lows: ``(num_seeds,)`` lower ends of their 95% intervals over users.
-        highs: ``(num_seeds,)`` upper ends.
-
-    Raises:
-        ValueError: If there is no seed, or a number is not finite or out of range.
-    """
-    seeds = [
-        _checked(x, name) for x, name in ((values, "values"), (lows, "lows"), (highs, "highs"))
-    ]
-    if len(seeds[0]) < MIN_SEEDS:
-        mean, low, high = (float(x.mean()) for x in seeds)
-        return Interval(mean, low, high, 0.95, NEW_USERS)
-    users = [Interval(*ends, level=0.95, about=NEW_USERS) for ends in zip(*seeds, strict=True)]
-    return seed_interval(seeds[0], [interval.variance for interval in users])
 
 
 def _resampled_means(

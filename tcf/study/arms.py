@@ -67,9 +67,19 @@ class Arm(Config):
         tuned: Which part of the encoder is trained; None: it is frozen.
         with_ids: How a learned vector an item is added to that of the text; None: text alone.
         encoder_kind: Of a nearest arm, what kind its encoder is; see `nearest`.
+        control: What the arm controls for, as in `tcf.study.controls`; None: it is no control.
+            ``"random_weights"`` draws the weights of ``encoder`` anew.
+        control_of: Name of the arm that it is a control of, where it belongs to one.
     """
 
-    added: ClassVar[tuple[str, ...]] = ("transforms", "tuned", "with_ids", "encoder_kind")
+    added: ClassVar[tuple[str, ...]] = (
+        "transforms",
+        "tuned",
+        "with_ids",
+        "encoder_kind",
+        "control",
+        "control_of",
+    )
 
     name: str
     kind: Literal["model", "random", "static", "id", "nearest", "transitions", "popularity"]
@@ -84,6 +94,11 @@ class Arm(Config):
     tuned: TunedConfig | None = None
     with_ids: Literal["sum", "concatenation", "gate"] | None = None
     encoder_kind: Literal["model", "random", "static"] | None = None
+    control: (
+        Literal["width", "random_weights", "shuffled", "random_vectors", "tfidf", "popularity"]
+        | None
+    ) = None
+    control_of: str | None = None
 
     @model_validator(mode="after")
     def _text_needs_an_encoder(self) -> "Arm":
@@ -118,6 +133,15 @@ class Arm(Config):
             raise ValueError(
                 f"arm {self.name!r} is tuned, so it reads the last layer and takes no transforms; "
                 f"got layer={self.layer}, transforms={self.transforms}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_control_says_of_what(self) -> "Arm":
+        if self.control_of is not None and self.control is None:
+            raise ValueError(
+                f"arm {self.name!r} is a control of {self.control_of!r} and must say of what kind: "
+                "control='width', say"
             )
         return self
 

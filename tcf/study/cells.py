@@ -152,7 +152,7 @@ def find_cell(cells: Sequence[Cell], name: str) -> Cell:
     ]
     if len(found) == 1:
         return found[0]
-    names = ", ".join(cell.name for cell in found or cells)
+    names = "; ".join(cell.name for cell in found or cells)
     raise ValueError(f"{name!r} must name one cell; it names {len(found)} of: {names}")
 
 
@@ -193,7 +193,7 @@ def _open(where: str, *, folder: Path | None = None, name: str = "") -> tuple[Ce
         )
     cells = read_cells(there)
     if not name:
-        names = ", ".join(cell.name for cell in cells)
+        names = "; ".join(cell.name for cell in cells)
         raise ValueError(f"{where!r} is a folder: name one of its cells after it, of: {names}")
     one = re.fullmatch(r"(.+)/seed (\d+)", name)
     try:

@@ -27,7 +27,7 @@ class Difference:
     Attributes:
         part: ``"config"``, ``"data"`` or ``"environment"``.
         field: Dotted, such as ``"train.learning_rate"``.
-        a, b: Its value; None where it has none; a list where the seeds of a cell differ.
+        a, b: Its value; None where it has none; a list of them where the seeds of a cell differ.
     """
 
     part: str
@@ -117,11 +117,10 @@ def differences(a: Cell, b: Cell) -> tuple[Difference, ...]:
     found: list[Difference] = []
     for part, read in readers.items():
         here, there = _over_seeds(a, read), _over_seeds(b, read)
-        found += (
-            Difference(part, name, here.get(name), there.get(name))
-            for name in {**here, **there}
-            if here.get(name) != there.get(name)
-        )
+        for name in {**here, **there}:
+            values, others = here.get(name, [None]), there.get(name, [None])
+            if sorted(map(repr, values)) != sorted(map(repr, others)):
+                found.append(Difference(part, name, _alone(values), _alone(others)))
     return tuple(found)
 
 
@@ -144,8 +143,10 @@ def _slices(cell: Cell) -> list[str]:
     return [name for name, share in shares.items() if name == "all" or 0 < share < 1]
 
 
-def _over_seeds(cell: Cell, read: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
-    """Return each field's value, or the list of its values where the seeds differ in it."""
+def _over_seeds(
+    cell: Cell, read: Callable[[dict[str, Any]], dict[str, Any]]
+) -> dict[str, list[Any]]:
+    """Return the distinct values of each field, most often one, in the order of the seeds."""
     runs = []
     for path, record in zip(cell.paths, cell.records, strict=True):
         try:
@@ -156,11 +157,16 @@ def _over_seeds(cell: Cell, read: Callable[[dict[str, Any]], dict[str, Any]]) ->
                 f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}: read it with the version "
                 "that made it, or run the study again"
             ) from error
-    found = {}
-    for name in dict.fromkeys(name for run in runs for name in run):
-        values = [run.get(name) for run in runs]
-        found[name] = values[0] if all(value == values[0] for value in values) else values
+    found: dict[str, list[Any]] = {}
+    for run in runs:
+        for name, value in run.items():
+            values = found.setdefault(name, [])
+            values += [] if value in values else [value]
     return found
+
+
+def _alone(values: list[Any]) -> Any:
+    return values[0] if len(values) == 1 else values
 
 
 def _config(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,20 +198,22 @@ def _cost(record: Mapping[str, Any]) -> dict[str, float]:
         **{name: training.get(name) for name in ("epochs", "best_epoch", "hit_epoch_limit")},
         "tuning": {name: tuning.get(name) for name in ("num_trials", "seconds")},
     }
-    return {name: float(value) for name, value in _leaves(told)}
+    return {name: float(value) for name, value in _leaves(told) if value is not None}
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield dotted names and plain values, defaults included; what is None or empty is left out."""
+    """Yield dotted names and plain values, defaults included; what is empty counts as None."""
     if isinstance(value, BaseModel):
         value = {x: getattr(value, x) for x in type(value).model_fields}
-    if isinstance(value, list | tuple) and any(isinstance(x, dict | BaseModel) for x in value):
-        value = {str(n): x for n, x in enumerate(value)}
+    if isinstance(value, list | tuple):
+        value = tuple(value) or None
+        if value and isinstance(value[0], dict | BaseModel):
+            value = {str(n): x for n, x in enumerate(value)}
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _leaves(inner, f"{name}.{key}" if name else key)
-    elif value is not None and value != () and value != []:
-        yield name, list(value) if isinstance(value, tuple) else value
+    else:
+        yield name, value
 
 
 def _fingerprints(cell: Cell) -> set[str]:

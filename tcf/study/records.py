@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -161,56 +160,6 @@ def _record_paths(folder: Path) -> list[Path]:
             f"{folder}: a folder with run records is needed; it holds none: `tcf run` first"
         )
     return paths
-
-
-def read_table(
-    folder: str | PathLike[str],
-    *,
-    say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
-) -> pl.DataFrame:
-    """Return one row a run and metric, read from the records alone.
-
-    Args:
-        folder: With run records; a damaged one is named and left out.
-        say: Takes that line.
-
-    Returns:
-        Columns dataset, backbone (null for what is not trained), arm, kind, family, parameters,
-        parameters_without_embeddings, seed, metric, value, low, high, num_users, epochs,
-        hit_epoch_limit, fingerprint.
-
-    Raises:
-        DataError: If two records are of one cell, such as an old and a new version of a run.
-    """
-    rows = []
-    for record in read_records(folder, say=say).values():
-        config, history = record["config"], record["history"] or {}
-        arm, backbone = config["arm"], (config["backbone"] or {}).get("name")
-        parameters = (record["vectors"] or {}).get("parameters") or {}
-        for name, value in record["metrics"].items():
-            rows.append(
-                {
-                    "dataset": config["dataset"],
-                    "backbone": backbone,
-                    "arm": arm["name"],
-                    "kind": arm["kind"],
-                    "family": arm["family"],
-                    "parameters": parameters.get("total"),
-                    "parameters_without_embeddings": parameters.get("without_embeddings"),
-                    "seed": config["seed"],
-                    "metric": name,
-                    "value": value["mean"],
-                    "low": value["low"],
-                    "high": value["high"],
-                    "num_users": value["num_users"],
-                    "epochs": len(history.get("epochs", [])),
-                    "hit_epoch_limit": bool(history.get("hit_epoch_limit", False)),
-                    "fingerprint": record["fingerprint"],
-                }
-            )
-    if not rows:
-        raise DataError(f"{folder}: no file is a run record of this version: run the study again")
-    return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def _slug(name: str) -> str:

@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,17 @@ from filelock import FileLock, Timeout
 
 from tcf.data.filter import FilterReport, filter_interactions
 from tcf.data.split import Split, leave_one_out
+from tcf.encode.embeddings import Embeddings
 from tcf.encode.items import encode_catalog
 from tcf.encode.location import cache_folder
+from tcf.encode.planner import flops_per_item
 from tcf.encode.transform import apply_transforms
 from tcf.encode.trunk import encode_trunk
+from tcf.encode.untrained import random_weights
+from tcf.errors import EncoderError
 from tcf.evaluate.catalog_metrics import list_metrics
 from tcf.evaluate.ranking import rank_and_list
+from tcf.study.arms import Arm
 from tcf.study.build import ItemText, build, device, untrained
 from tcf.study.config import NUMBERS, RunConfig, Study, fingerprint
 from tcf.study.executors import one_thread, run_all, worker_count
@@ -179,25 +184,56 @@ def load_split(study: Study, data: Path | None) -> tuple[Split, FilterReport]:
 def encode_arms(study: Study, split: Split, *, cache: Path) -> dict[str, ItemText]:
     """Return the item vectors of each arm with text, made or found, by the arm's name.
 
-    An arm's transforms are fitted on the items that occur in the training part. Of a tuned arm, it
-    is the states that enter the lowest tuned block.
+    An arm's transforms are fitted on the items that occur in the training part; where they go to
+    the smallest width, it is that of the study's narrowest language model. Of a tuned arm, it is
+    the states that enter the lowest tuned block.
     """
     arms = {config.arm.name: config.arm for config in study.runs if config.arm.encoder}
     names = sorted({arm.encoder for arm in arms.values() if arm.encoder})
     known = study.encoders(names, split.catalog, cache) if study.encoders and names else {}
-    training = [split.catalog.item_ids[row - 1] for row in np.unique(split.train.rows)]
-    embeddings: dict[str, ItemText] = {}
+    found: dict[str, ItemText] = {}
     for name, arm in arms.items():
         encoder: Any = known.get(arm.encoder or "", arm.encoder)
-        if arm.tuned is not None:
-            states = encode_trunk(split.catalog, encoder=encoder, cache=cache, **arm.trunk())
-            about = {**states.manifest, "name": arm.encoder}
-            embeddings[name] = replace(states, manifest=about)
-            continue
-        made = encode_catalog(split.catalog, encoder=encoder, cache=cache, **arm.encoding())
-        named = replace(made, manifest={**made.manifest, "name": arm.encoder})
-        embeddings[name] = apply_transforms(named, arm.transforms, fit_on=training)
-    return embeddings
+        if arm.control == "random_weights":
+            encoder = random_weights(encoder, cache / "untrained", seed=0)
+        encode = encode_catalog if arm.tuned is None else encode_trunk
+        how = arm.encoding() if arm.tuned is None else arm.trunk()
+        made: Any = encode(split.catalog, encoder=encoder, cache=cache, **how)
+        about = {**made.manifest, "name": arm.encoder}
+        if (work := _flops_per_item(arm, encoder, split.catalog.texts)) is not None:
+            about["parameters"] = {**made.manifest["parameters"], "flops_per_item": work}
+        found[name] = replace(made, manifest=about)
+    return _transformed(arms, found, split)
+
+
+def _flops_per_item(arm: Arm, encoder: Any, texts: Sequence[str]) -> int | None:
+    """Return the encoder's work for an item; None where it is no transformer with a config."""
+    if "static" in (arm.kind, arm.encoder_kind) or not isinstance(encoder, str | Path):
+        return None
+    try:
+        return round(flops_per_item(texts, encoder=encoder, **arm.encoding()))
+    except (EncoderError, ValueError):  # ready vectors, an endpoint, word vectors
+        return None
+
+
+def _transformed(
+    arms: Mapping[str, Arm], vectors: Mapping[str, ItemText], split: Split
+) -> dict[str, ItemText]:
+    """Apply each arm's transforms; a tuned arm has none."""
+    training = [split.catalog.item_ids[row - 1] for row in np.unique(split.train.rows)]
+    widths = [vectors[name].width for name, arm in arms.items() if arm.kind == "model"]
+    made = dict(vectors)
+    for name, arm in arms.items():
+        found = vectors[name]
+        if isinstance(found, Embeddings):
+            transforms = [
+                step.model_copy(update={"dims": min(widths)})
+                if getattr(step, "dims", None) == "smallest"
+                else step
+                for step in arm.transforms
+            ]
+            made[name] = apply_transforms(found, transforms, fit_on=training)
+    return made
 
 
 def run_one(

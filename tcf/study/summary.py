@@ -5,10 +5,11 @@ from typing import Any
 
 import polars as pl
 
+from tcf.evaluate.coverage import coverage_note
 from tcf.evaluate.stats import NEW_SEEDS
 from tcf.study.cells import Cell
 
-__all__ = ["summary", "tuning_notes"]
+__all__ = ["coverage_notes", "short_count", "summary", "tuning_notes"]
 
 _PANEL = ("dataset", "backbone")
 
@@ -37,6 +38,17 @@ def summary(table: pl.DataFrame, cells: Sequence[Cell]) -> pl.DataFrame:
     return _without_empty(pl.DataFrame(list(rows.values()), infer_schema_length=None))
 
 
+def coverage_notes(table: pl.DataFrame) -> list[str]:
+    """Return a line for each kind of interval of trained arms that was measured to hold too seldom.
+
+    Args:
+        table: From `tcf.study.evidence`.
+    """
+    means = table.filter(mark="mean").drop_nulls("backbone")
+    kinds = means.select("num_seeds", "interval_about").unique().sort("num_seeds", descending=True)
+    return [note for kind in kinds.iter_rows() if (note := coverage_note(*kind))]
+
+
 def tuning_notes(cells: Sequence[Cell]) -> list[str]:
     """Return what was searched, in a line for each data set and backbone."""
     spaces: dict[str, dict[str, None]] = {}
@@ -60,7 +72,7 @@ def _about(row: dict[str, Any]) -> dict[str, Any]:
         "arm": row["arm"] + (f" [control: {row['control']}]" if row["control"] else ""),
         "slice": "" if row["slice"] == "all" else row["slice"],
         "users": f"{row['num_users']:,}",
-        "parameters": _count(row["parameters"]),
+        "parameters": "" if row["parameters"] is None else short_count(row["parameters"]),
         "seeds": row["num_seeds"],
         "at epoch limit": "yes" if row["hit_epoch_limit"] else "",
     }
@@ -125,11 +137,9 @@ def _without_empty(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(said)
 
 
-def _count(number: int | None) -> str:
+def short_count(number: float) -> str:
     """1234567 -> "1.23M"."""
-    if number is None:
-        return ""
-    for unit, size in (("B", 10**9), ("M", 10**6), ("k", 10**3)):
+    for unit, size in (("T", 10**12), ("B", 10**9), ("M", 10**6), ("k", 10**3)):
         if number >= size:
             return f"{number / size:.3g}{unit}"
-    return str(number)
+    return f"{number:.3g}" if isinstance(number, float) else str(number)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +15,6 @@ from tcf._util import write_json
 from tcf.encode.embeddings import Embeddings
 from tcf.study.config import fingerprint
 from tcf.study.runner import load_split
-from tcf.study.summary import summary
 from tests import tiny_study
 
 STUDY = str(Path(__file__).parents[1] / "tiny_study.py")
@@ -85,23 +85,14 @@ def test_table_writes_every_row(records: Path, tmp_path: Path):
     out = tmp_path / "new" / "table.csv"
     assert tcf("table", records, "--out", out).exit_code == 0
     frame = pl.read_csv(out)
-    assert len(frame) == 10
+    assert len(frame) == 20  # of each of five arms and two metrics, the mean and its one seed
     assert set(frame["metric"]) == {"hr@10", "ndcg@10"}
 
 
-def test_summary_is_mean_and_deviation_over_seeds():
-    cell = {"dataset": "d", "backbone": "SASRec", "arm": "ID", "parameters": None}
-    rows = [
-        {**cell, "seed": seed, "metric": "hr@10", "value": value, "hit_epoch_limit": seed == 1}
-        for seed, value in enumerate([0.1, 0.2, 0.3])
-    ]
-    alone = {**rows[0], "arm": "popularity", "value": 0.05}
-    frame = summary(pl.DataFrame([*rows, alone]), ["hr@10"])
-    assert frame.columns[-3:] == ["seeds", "at epoch limit", "hr@10"]
-    assert frame.select("seeds", "at epoch limit", "hr@10").rows() == [
-        (3, "yes", "0.2 ± 0.1"),
-        (1, "", "0.05"),
-    ]
+def test_table_cuts_users_into_slices(records: Path):
+    done = tcf("table", records, "--metric", "mrr@3", "--by", "history_length")
+    assert done.exit_code == 0, done.output
+    assert "history_length: 5-9" in done.stdout and "mrr@3" in done.stdout
 
 
 def as_language_model(records: Path, folder: Path) -> Path:
@@ -112,12 +103,16 @@ def as_language_model(records: Path, folder: Path) -> Path:
             record["config"]["arm"]["kind"] = "model"
             record["vectors"]["parameters"] = {"total": 1000, "without_embeddings": 400}
         write_json(folder / path.name, record)
+    for path in records.glob("*.parquet"):
+        shutil.copy(path, folder)
     return folder
 
 
-@pytest.mark.parametrize(("option", "parameters"), [([], 1000), (["--without-embeddings"], 400)])
+@pytest.mark.parametrize(
+    ("option", "size"), [([], 1000), (["--x", "parameters_without_embeddings"], 400)]
+)
 def test_plot_writes_the_figure_and_its_numbers(
-    records: Path, tmp_path: Path, option: list[str], parameters: int
+    records: Path, tmp_path: Path, option: list[str], size: int
 ):
     folder = as_language_model(records, tmp_path / "records")
     out = tmp_path / "plots" / "figure"
@@ -127,7 +122,47 @@ def test_plot_writes_the_figure_and_its_numbers(
     assert "Blocks" in out.with_suffix(".svg").read_text()
     assert str(out.with_suffix(".svg")) in done.stdout.replace("\n", "")
     numbers = pl.read_csv(out.with_suffix(".csv"))
-    assert set(numbers["parameters"].drop_nulls()) == {parameters}
+    assert set(numbers.filter(kind="model")["x"]) == {size}
+
+
+@pytest.mark.parametrize("kind", ["cost", "learning", "versus-id", "warm"])
+def test_other_plots_need_the_records_alone(records: Path, tmp_path: Path, kind: str):
+    few = ["--metric", "hr@10"]
+    done = tcf("plot", records, "--kind", kind, "--out", tmp_path / "figure", *few)
+    if kind == "warm":  # sixty users are too few for a slice
+        assert "min_users" in error_of(done)
+        return
+    assert done.exit_code == 0, done.output
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["figure.csv", "figure.svg"]
+
+
+def test_report_is_one_page_and_names_what_is_damaged(records: Path, tmp_path: Path):
+    folder = tmp_path / "study" / "records"
+    shutil.copytree(records, folder)
+    (damaged,) = folder.glob("blocks-popularity*.json")
+    damaged.write_text("{")
+    out = tmp_path / "new" / "report.html"
+    done = tcf("report", folder, "--out", out)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.replace("\n", "") == f"{out} (0.1 MB)"
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"left out: {damaged}: a run record must be JSON")
+    page = out.read_text(encoding="utf-8")
+    assert "<h1>study</h1>" in page
+    assert "4 runs of 2 arms under DSSM and SASRec on blocks" in page
+    assert (
+        tcf("report", folder, "--out", out, "--title", "A & B", "--metric", "hr@10").exit_code == 0
+    )
+    assert "<h1>A &amp; B</h1>" in out.read_text(encoding="utf-8")
+
+
+def test_report_with_the_study_has_an_explorer(records: Path, tmp_path: Path):
+    out, cache = tmp_path / "report.html", records.parent / "cache"
+    done = tcf("report", records, "--out", out, "--study", STUDY, "--cache", cache)
+    assert done.exit_code == 0, done.output
+    assert '"encoders":[{"name":"TF-IDF","items":"' in out.read_text(encoding="utf-8")
+    (folder,) = (cache / "neighbours").iterdir()
+    assert {path.suffix for path in folder.iterdir()} == {".json", ".npy"}
 
 
 def test_encode_writes_vectors_with_their_ids(tmp_path: Path):
@@ -143,11 +178,15 @@ def test_encode_writes_vectors_with_their_ids(tmp_path: Path):
 def test_help_names_the_commands():
     done = tcf("--help")
     assert done.exit_code == 0
-    for command in ("encode", "plan", "run", "table", "plot"):
+    for command in ("encode", "plan", "run", "table", "plot", "report"):
         assert re.search(rf"\b{command}\b", done.stdout)
 
 
 class TestMistakes:
+    def test_data_for_an_explorer_without_its_study(self, records: Path, tmp_path: Path):
+        line = error_of(tcf("report", records, "--out", tmp_path / "r.html", "--data", tmp_path))
+        assert line.endswith("is for the explorer: name the --study as well")
+
     def test_no_study_file(self, tmp_path: Path):
         line = error_of(tcf("run", tmp_path / "none.py"))
         assert line.endswith("none.py: a study file is needed; there is none: check the path")
@@ -171,10 +210,10 @@ class TestMistakes:
         assert "a folder with run records is needed; it holds none: `tcf run` first" in line
 
     def test_an_unknown_metric(self, records: Path, tmp_path: Path):
-        message = "metric must be one of hr@10, ndcg@10; got 'hr@5'"
-        assert message in error_of(tcf("table", records, "--metric", "hr@5"))
-        line = error_of(tcf("plot", records, "--metric", "hr@5", "--out", tmp_path / "figure"))
-        assert "'hr@5'" in line
+        message = "a metric is one of hr, mrr, ndcg and a cut-off, like 'hr@10'; got 'map@5'"
+        assert message in error_of(tcf("table", records, "--metric", "map@5"))
+        out = ["--metric", "map@5", "--out", tmp_path / "figure"]
+        assert message in error_of(tcf("plot", records, *out))
         assert list(tmp_path.iterdir()) == []
 
     def test_a_missing_items_file(self, tmp_path: Path):
@@ -190,9 +229,26 @@ class TestMistakes:
         assert "written to a .safetensors file; got " in line
         assert not out.exists()
 
+    def test_an_unknown_plot_or_slice(self, records: Path, tmp_path: Path):
+        out = ["--out", tmp_path / "figure"]
+        line = error_of(tcf("plot", records, "--kind", "scalin", *out))
+        assert "did you mean 'scaling'" in line
+        line = error_of(tcf("plot", records, "--kind", "cost", "--fits", *out))
+        assert "--x and --fits are of scaling plots; got kind 'cost'" in line
+        assert "what users are sliced by" in error_of(tcf("table", records, "--by", "age"))
+
+    def test_curves_of_too_few_sizes(self, records: Path, tmp_path: Path):
+        line = error_of(tcf("plot", records, "--fits", "--out", tmp_path / "figure"))
+        assert "no curve can be fitted: no family has two sizes" in line
+
+    def test_a_learning_curve_of_what_was_not_watched(self, records: Path, tmp_path: Path):
+        out = ["--metric", "mrr@5", "--out", tmp_path / "figure"]
+        line = error_of(tcf("plot", records, "--kind", "learning", *out))
+        assert "of the metric that a training watched, here hr@10; got 'mrr@5'" in line
+
     def test_a_plot_without_a_language_model(self, records: Path, tmp_path: Path):
         line = error_of(tcf("plot", records, "--out", tmp_path / "figure"))
-        assert "needs a run of kind model or random; found none" in line
+        assert "needs an arm of kind model or random; found none" in line
 
     def test_the_microlens_study_asks_for_its_folder(self, tmp_path: Path):
         study = Path(__file__).parents[2] / "experiments" / "microlens" / "study.py"

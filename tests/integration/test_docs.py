@@ -8,13 +8,17 @@ import pytest
 from typer.testing import CliRunner
 
 from tcf.cli import app
+from tcf.study.arms import Arm
 from tests import tiny_models
+from tests.runs import ID, write_run, write_split
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [
     "guide/encode.md",
+    "guide/evidence.md",
     "guide/train.md",
     "howto/add-a-backbone.md",
+    "howto/add-control-arms.md",
     "howto/add-an-encoder.md",
     "howto/encode-with-a-model-larger-than-memory.md",
     "howto/export-vectors.md",
@@ -22,6 +26,7 @@ PAGES = [
     "howto/tune-every-arm-alike.md",
 ]
 
+TFIDF = Arm(name="TF-IDF", kind="static", encoder="tfidf-svd")
 STUDY = """
 from tcf.data.simulate import simulate
 from tcf.study import Arm, SASRecConfig, Study, grid
@@ -42,6 +47,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rows = "".join(f"i{n}\t{title}\n" for n, title in enumerate(tiny_models.TITLES))
     (tmp_path / "items.tsv").write_text(f"item_id\ttitle\n{rows}")
     (tmp_path / "study.py").write_text(STUDY)
+    for arm in (ID, TFIDF):
+        for seed in range(3):
+            write_run(tmp_path / "records", arm, seed=seed)
+    write_split(tmp_path / "records")
     return tmp_path
 
 

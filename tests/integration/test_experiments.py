@@ -8,7 +8,8 @@ import pytest
 from tcf.cli import load_study
 from tcf.errors import DataError
 from tcf.plot import scaling_plot
-from tcf.study.records import read_table
+from tcf.study.cells import read_cells
+from tcf.study.evidence import evidence
 from tcf.study.runner import run_study
 from tcf.train import TrainConfig
 
@@ -60,7 +61,7 @@ def test_the_quickstart_runs_small(tmp_path):
         say=lambda line: None,
     )
     assert outcome.num_made == len(small) == 9
-    drawing = scaling_plot(read_table(tmp_path / "records"))
+    drawing = scaling_plot(evidence(read_cells(tmp_path / "records")))
     assert drawing.data.filter(mark="mean")["arm"].n_unique() == 5
     svg, csv = drawing.save(tmp_path / "plot")
     assert svg.stat().st_size > 1000

@@ -4,12 +4,13 @@ import json
 import re
 from pathlib import Path
 
-import polars as pl
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from tcf.cli import app
-from tcf.study.records import read_table
+from tcf.study.cells import read_cells
+from tcf.study.evidence import evidence
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -81,8 +82,26 @@ def test_its_figures_of_training_are_those_of_the_benchmarks_and_records():
     text = " ".join(README.split())
     assert f"SASRec + ID is {speed:.1f} times as fast as RecTools'" in text
     assert f"top blocks {tuned:.1f} times as fast as the study's way" in text
-    table = read_table(ROOT / "experiments" / "presets" / "records")
-    found = table.filter(pl.col("metric") == "ndcg@10").group_by("arm").agg(pl.col("value").mean())
-    means = dict(found.iter_rows())
+    cells = read_cells(ROOT / "experiments" / "presets" / "records")
+    found = evidence(cells, metrics=["ndcg@10"]).filter(mark="mean")
+    means = dict(found.select("arm", "value").iter_rows())
     gain = means["ID, strong"] / means["ID, paper"] - 1
     assert f'The "strong" preset is {gain:.0%} above the study\'s settings in NDCG@10' in text
+
+
+def test_its_figures_of_evidence_are_those_of_the_experiments():
+    found = json.loads((ROOT / "experiments" / "truth" / "results.json").read_text())
+    num_studies = sum(cell["num_studies"] for cell in found.values())
+    text = " ".join(README.split())
+    assert f"In [{num_studies:,} simulated studies](experiments/truth/README.md)" in text
+    errors = "paired_permutation, one seed: 0 errors, read as new seeds"
+    cells = [x for x in found.values() if x["part"] == "pairs" and x["ratio"] == 1]
+    shares = [np.divide(*x["measures"][errors]) for x in cells if x["metric"] == "hr@10"]
+    assert f"two equal arms different in {np.mean(shares):.0%} of them" in text
+    panels = json.loads((ROOT / "experiments" / "published" / "published.json").read_text())
+    slopes = [panel["slope_per_tenfold"] for panel in panels["panels"]]
+    assert "a rise in all twelve panels" in text
+    assert len(slopes) == 12 and all(s["low"] > 0 for s in slopes)
+    sasrec = [x for x in panels["panels"] if x["backbone"] == "SASRec"]
+    assert "a ceiling in none under SASRec" in text
+    assert all(panel["exponent"]["low"] == 0 for panel in sasrec)

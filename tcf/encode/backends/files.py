@@ -20,6 +20,7 @@ __all__ = [
     "is_sentence_transformer",
     "locate",
     "out_of_reach",
+    "small_files",
     "weight_files",
 ]
 
@@ -35,27 +36,30 @@ _VOLATILE = ("_name_or_path", "name_or_path", "transformers_version")
 _RACY_SECONDS = 2.0
 
 
-def locate(name: str, *, revision: str | None = None, code: bool = False) -> Path:
+def locate(
+    name: str, *, revision: str | None = None, code: bool = False, weights: bool = True
+) -> Path:
     """Return the folder that holds a model, fetching a hub name's files where they are missing.
 
     Args:
         name: Folder or hub name.
         revision: Branch, tag or commit of a hub name.
         code: Also fetch the Python files that came with the model.
+        weights: Whether weights are needed; otherwise none are fetched.
 
     Raises:
         EncoderError: If there is no such folder, it holds no model, or the hub cannot be reached.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return _checked(folder, name)
+        return _checked(folder, name, weights)
     if folder.exists():
         raise EncoderError(f"an encoder is a folder or a hub name; {name} is a file")
     if is_path(name):
         raise EncoderError(
             f"no encoder folder at {folder.resolve()}; give a folder with config.json"
         )
-    return _checked(_from_hub(name, revision, code), name)
+    return _checked(_from_hub(name, revision, code, weights), name, weights)
 
 
 def out_of_reach(shown: str, error: Exception, *, what: str, fix: str, name: str) -> EncoderError:
@@ -97,26 +101,36 @@ def fingerprint(folder: Path, *, memory: Path | None = None, code: bool = False)
         code: Also the model's own Python files, which the caller trusts and will run.
     """
     weights = weight_files(folder)
-    small = sorted(
+    return {
+        "weights": {p.relative_to(folder).as_posix(): file_hash(p, memory=memory) for p in weights},
+        "files": small_files(folder, code=code),
+    }
+
+
+def small_files(folder: Path, *, code: bool = False) -> dict[str, str]:
+    """Return relative name -> SHA-256 of what is read besides weights: configs and tokenizer.
+
+    Args:
+        folder: From `locate`.
+        code: Also the model's own Python files.
+    """
+    found = sorted(
         path
         for part in _model_folders(folder)
         for pattern in ([*_SMALL, "*.py"] if code else _SMALL)
         for path in part.glob(pattern)
-        if path.name not in _IGNORED and path not in weights and not _is_shard_index(path)
+        if path.name not in _IGNORED and not _is_shard_index(path)
     )
-    return {
-        "weights": {p.relative_to(folder).as_posix(): file_hash(p, memory=memory) for p in weights},
-        "files": {p.relative_to(folder).as_posix(): _meaning_hash(p) for p in small},
-    }
+    return {path.relative_to(folder).as_posix(): _meaning_hash(path) for path in found}
 
 
-def _checked(folder: Path, name: str) -> Path:
+def _checked(folder: Path, name: str, weights: bool) -> Path:
     if not (folder / "config.json").is_file() and not is_sentence_transformer(folder):
         found = ", ".join(sorted(p.name for p in folder.iterdir())[:5]) or "nothing"
         raise EncoderError(
             f"encoder {name!r}: {folder} must hold config.json and weights; found {found}"
         )
-    if not weight_files(folder):
+    if weights and not weight_files(folder):
         raise EncoderError(
             f"encoder {name!r}: {folder} holds no weights (*.safetensors or *.bin); "
             "download the model again or save it with save_pretrained"
@@ -124,7 +138,7 @@ def _checked(folder: Path, name: str) -> Path:
     return folder
 
 
-def _from_hub(name: str, revision: str | None, code: bool) -> Path:
+def _from_hub(name: str, revision: str | None, code: bool, weights: bool) -> Path:
     from huggingface_hub import snapshot_download
 
     small = [*_SMALL, "*.py"] if code else _SMALL
@@ -137,9 +151,9 @@ def _from_hub(name: str, revision: str | None, code: bool) -> Path:
         )
 
     try:
-        folder = fetch([*small, "*.safetensors"])
+        folder = fetch([*small, "*.safetensors"] if weights else small)
         # Older models have PyTorch weights only; fetched on their own, never beside safetensors.
-        return folder if weight_files(folder) else fetch([*small, "*.bin"])
+        return fetch([*small, "*.bin"]) if weights and not weight_files(folder) else folder
     except Exception as error:  # the hub client raises many kinds, of its own and of httpx
         at = "" if revision is None else f" at revision {revision!r}"
         raise out_of_reach(

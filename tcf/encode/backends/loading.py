@@ -26,6 +26,7 @@ __all__ = [
     "quiet",
     "read_config",
     "text_half",
+    "untrained_model",
 ]
 
 
@@ -179,6 +180,31 @@ def load_model(
     missing = {name.removeprefix(prefix) for name in report["missing_keys"]}
     check_quantized(folder, half, device)
     return (half.eval() if options else half.eval().to(device)), missing
+
+
+def untrained_model(folder: Path, *, seed: int, trust_remote_code: bool = False) -> Any:
+    """Return the text encoder in float32 on the CPU as its architecture starts it; reads no weight.
+
+    Args:
+        folder: With a config.json.
+        seed: Of the architecture's own initialisation (``_init_weights`` in Transformers), which
+            may change with the version of Transformers.
+        trust_remote_code: As in `load_model`.
+
+    Raises:
+        EncoderError: If Transformers cannot build a model of this config.
+    """
+    config = read_config(folder, trust_remote_code=trust_remote_code)
+    foreign = not type(config).__module__.startswith("transformers.")
+    options: dict[str, Any] = {"trust_remote_code": True} if foreign else {}
+    try:
+        with quiet(), torch.random.fork_rng(devices=[]):  # weights come from the global generator
+            torch.default_generator.manual_seed(seed)  # of the CPU alone, unlike torch.manual_seed
+            return model_class(config).from_config(config, dtype=torch.float32, **options)
+    except Exception as error:  # fields that contradict each other, an unknown activation
+        raise EncoderError(
+            f"{folder}: no model of this config could be built ({_first_line(error)})"
+        ) from error
 
 
 def model_inputs(arrays: dict[str, Any], *, device: torch.device, offset: int) -> dict[str, Tensor]:

@@ -12,8 +12,10 @@ import pytest
 
 from tcf.encode import EncoderSpec, Plan, encode_items, plan
 from tcf.encode.encoders import ENCODERS
+from tcf.encode.planner import flops_per_item
 from tcf.encode.shape import Shape, read_config
 from tcf.errors import EncoderError
+from tests import tiny_models
 from tests.tiny_models import TITLES
 
 ACROSS = [*TITLES, TITLES[0]]
@@ -225,3 +227,13 @@ class TestMistakes:
             TypeError, match="plan takes the keywords of encode_items; got 'polling'"
         ):
             plan(["a car"], encoder=opt_folder, polling="mean")
+
+
+def test_the_work_of_an_item_is_that_of_its_own_tokens(tmp_path: Path):
+    encoder = tiny_models.tiny_opt(tmp_path / "opt")
+    titles = TITLES
+    whole = flops_per_item(titles, encoder=encoder)
+    made = plan(titles, encoder=encoder)
+    assert whole == pytest.approx(made.flops / made.work.num_distinct)
+    assert flops_per_item(titles, encoder=encoder, layer=1) < whole
+    assert flops_per_item(titles, encoder=encoder, max_tokens=2) < whole

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from tcf.encode import L2, PCA, Embeddings, RandomProjection, Whitening, apply_transforms
+from tcf.encode import (
+    L2,
+    PCA,
+    Embeddings,
+    RandomProjection,
+    RandomVectors,
+    Shuffle,
+    Whitening,
+    apply_transforms,
+)
 from tcf.encode.transform import Transform
 
 IDS = tuple(f"i{n}" for n in range(60))
@@ -208,3 +217,46 @@ def test_a_transform_is_found_by_its_name() -> None:
     assert made == Whitening(dims=3)
     with pytest.raises(ValidationError, match="frozen"):
         made.dims = 4
+
+
+class TestShuffle:
+    def test_nobody_keeps_its_vector_and_every_vector_is_used(self):
+        found = apply(Shuffle()).vectors
+        assert not (found == TOY.vectors).all(axis=1).any()
+        np.testing.assert_array_equal(np.unique(found, axis=0), np.unique(TOY.vectors, axis=0))
+
+    def test_the_order_of_items_does_not_matter(self):
+        turned = Embeddings(IDS[::-1], TOY.vectors[::-1], TOY.manifest, TOY.key)
+        np.testing.assert_array_equal(
+            apply(Shuffle()).vectors[::-1], apply(Shuffle(), to=turned).vectors
+        )
+
+    def test_another_seed_and_other_items_have_another_key(self):
+        fewer = Embeddings(IDS[:50], TOY.vectors[:50], TOY.manifest, TOY.key)
+        made = [apply(Shuffle()), apply(Shuffle(seed=1)), apply(Shuffle(), to=fewer)]
+        assert len({found.key for found in made}) == 3
+
+    def test_one_item_cannot_be_shuffled(self):
+        one = Embeddings(IDS[:1], TOY.vectors[:1], TOY.manifest, TOY.key)
+        with pytest.raises(ValueError, match=r"shuffle needs at least 2 items, .*; got 1"):
+            apply(Shuffle(), to=one)
+
+
+class TestRandomVectors:
+    def test_they_have_the_place_and_scale_of_the_training_items(self):
+        many = tuple(f"i{n}" for n in range(3000))
+        noise = apply(RandomVectors(), to=embeddings(np.tile(cloud(), (50, 1)), many), fit_on=many)
+        vectors = np.tile(cloud(), (50, 1))
+        np.testing.assert_allclose(noise.vectors.mean(0), vectors.mean(0), atol=0.1)
+        np.testing.assert_allclose(noise.vectors.std(0), vectors.std(0), rtol=0.1)
+
+    def test_an_items_noise_is_its_own(self):
+        fewer = Embeddings(IDS[:50], TOY.vectors[:50], TOY.manifest, TOY.key)
+        whole, part = apply(RandomVectors()), apply(RandomVectors(), to=fewer)
+        np.testing.assert_array_equal(whole.vectors[:50], part.vectors)
+        assert not np.allclose(whole.vectors, apply(RandomVectors(seed=1)).vectors)
+
+
+def test_the_smallest_width_is_known_to_a_study_alone():
+    with pytest.raises(ValueError, match="pca needs dims as a number; got 'smallest'"):
+        apply(PCA(dims="smallest"))

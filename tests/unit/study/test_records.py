@@ -17,7 +17,6 @@ from tcf.study.records import (
     MAX_RECORD_BYTES,
     read_ledger,
     read_records,
-    read_table,
     record_path,
     split_path,
     summarize,
@@ -101,40 +100,14 @@ def test_the_name_of_a_record_is_readable_and_holds_its_fingerprint():
     assert path == Path("folder/my-data-2-sasrec-text-seed-3-abcdef012345.json")
 
 
-def test_records_come_back_as_a_table(tmp_path: Path):
+def test_records_come_back_in_the_order_of_their_files(tmp_path: Path):
     trained = RunConfig(dataset="d", arm=TEXT, backbone=SASRecConfig(), seed=3)
     popular = RunConfig(dataset="d", arm=Arm(name="pop", kind="popularity"), backbone=None)
     for config, key in ((trained, "a" * 64), (popular, "b" * 64)):
         write_record(record_path(tmp_path, config, fingerprint=key), record(config, key=key))
-    assert [r["fingerprint"][0] for r in read_records(tmp_path).values()] == [
-        "b",
-        "a",
-    ]  # d-pop, d-sasrec
-    table = read_table(tmp_path)
-    assert len(table) == 4  # two runs, two metrics
-    row = table.filter(arm="text", metric="hr@10").row(0, named=True)
-    expected = summarize(LEDGER, ["hr@10"])["hr@10"]
-    assert row == {
-        "dataset": "d",
-        "backbone": "SASRec",
-        "arm": "text",
-        "kind": "model",
-        "family": "f",
-        "parameters": 9,
-        "parameters_without_embeddings": 4,
-        "seed": 3,
-        "metric": "hr@10",
-        "value": expected["mean"],
-        "low": expected["low"],
-        "high": expected["high"],
-        "num_users": 200,
-        "epochs": 2,
-        "hit_epoch_limit": True,
-        "fingerprint": "a" * 64,
-    }
-    row = table.filter(arm="pop", metric="mrr@5").row(0, named=True)
-    assert row["backbone"] is None and row["parameters"] is None and row["family"] is None
-    assert row["epochs"] == 0 and row["hit_epoch_limit"] is False
+    found = read_records(tmp_path)
+    assert [r["fingerprint"][0] for r in found.values()] == ["b", "a"]  # d-pop, d-sasrec
+    assert all(json.loads(path.read_text()) == made for path, made in found.items())
 
 
 def test_two_records_of_one_cell_are_refused(tmp_path: Path):
@@ -143,14 +116,13 @@ def test_two_records_of_one_cell_are_refused(tmp_path: Path):
         write_record(record_path(tmp_path, config, fingerprint=key), record(config, key=key))
     message = r"\('d', 'SASRec', 'text', 3\) has two, a{12} and b{12}: remove the outdated one"
     with pytest.raises(DataError, match=message):
-        read_table(tmp_path)
+        read_records(tmp_path)
 
 
-@pytest.mark.parametrize("read", [read_records, read_table])
-def test_a_folder_without_records_is_refused(tmp_path: Path, read):
+def test_a_folder_without_records_is_refused(tmp_path: Path):
     for folder in (tmp_path, tmp_path / "none"):
         with pytest.raises(DataError, match="a folder with run records is needed; it holds none"):
-            read(folder)
+            read_records(folder)
 
 
 @pytest.mark.parametrize(
@@ -192,3 +164,14 @@ def test_the_limit_is_that_of_the_file(tmp_path: Path):
         write_record(path, long)
     write_record(path, {"epochs": long["epochs"][:700]})
     assert path.stat().st_size <= MAX_RECORD_BYTES
+
+
+def test_a_folder_named_like_a_record_is_named_and_left_out(tmp_path: Path):
+    config = RunConfig(dataset="d", arm=TEXT, backbone=SASRecConfig())
+    write_record(tmp_path / "run.json", record(config, key="a" * 64))
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(DataError, match=r"folder.json: a run record must be JSON: .*director"):
+        read_records(tmp_path)
+    said: list[str] = []
+    assert list(read_records(tmp_path, say=said.append)) == [tmp_path / "run.json"]
+    assert "left out: " in said[0] and "folder.json" in said[0]

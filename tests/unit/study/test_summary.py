@@ -14,7 +14,7 @@ from tcf.study.config import RunConfig
 from tcf.study.evidence import evidence
 from tcf.study.records import record_path, summarize, write_ledger, write_record
 from tcf.study.space import Choice, LogUniform, Tuning
-from tcf.study.summary import summary, tuning_notes
+from tcf.study.summary import coverage_notes, summary, tuning_notes
 
 SPACE = Tuning(space={"train.learning_rate": LogUniform(low=1e-4, high=1e-2)}, num_trials=8)
 
@@ -73,6 +73,16 @@ def test_an_interval_over_users_alone_is_marked(tmp_path: Path):
     assert rows["text"]["at epoch limit"] == "yes"
     assert not {"trials", "tuning", "slice"} & set(table.columns)  # nothing to say of anyone
     assert tuning_notes(cells) == ["settings as given: no arm was searched for its own"]
+
+
+def test_intervals_that_hold_too_seldom_for_new_seeds_say_so_once(tmp_path: Path):
+    for seed in range(3):
+        write(tmp_path, ID, seed=seed)
+    assert coverage_notes(evidence(read_cells(tmp_path), metrics=["hr@10"])) == []
+    write(tmp_path, TEXT)
+    write(tmp_path, POPULARITY)
+    (note,) = coverage_notes(evidence(read_cells(tmp_path), metrics=["hr@10", "ndcg@10"]))
+    assert note.startswith("with 1 seed, 95% intervals of this kind (these trained models")
 
 
 def test_an_arm_with_fewer_trials_is_flagged(tmp_path: Path):
