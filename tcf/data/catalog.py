@@ -76,19 +76,45 @@ class Interactions:
         user_ids: ``num_users`` distinct strings.
         rows: ``(num_interactions,)`` int32 catalogue rows, user after user, oldest first.
         offsets: ``(num_users + 1,)`` int64; user ``u`` owns ``rows[offsets[u]:offsets[u + 1]]``.
+        times: ``(num_interactions,)`` int64 or float64, when each was taken, in seconds, not
+            falling within a user; None where the source says only the order.
+
+    Raises:
+        DataError: If the offsets or the times do not fit the rows, or the times of a user fall.
     """
 
     user_ids: tuple[str, ...] = field(repr=False)
     rows: np.ndarray = field(repr=False)
     offsets: np.ndarray = field(repr=False)
+    times: np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        """Check that the offsets fit the rows."""
+        """Check that offsets and times fit the rows."""
         if len(self.offsets) != len(self.user_ids) + 1 or self.offsets[-1] != len(self.rows):
             raise DataError(
                 f"offsets must hold num_users + 1 = {len(self.user_ids) + 1} values ending at "
                 f"num_interactions = {len(self.rows)}; "
                 f"got {len(self.offsets)} ending at {self.offsets[-1]}"
+            )
+        if self.times is not None:
+            self._check(self.times)
+
+    def _check(self, times: np.ndarray) -> None:
+        if len(times) != len(self.rows) or times.dtype not in (np.int64, np.float64):
+            raise DataError(
+                f"times must be int64 or float64, one for each of {len(self.rows)} interactions; "
+                f"got {len(times)} of {times.dtype}"
+            )
+        within = np.ones(max(len(times) - 1, 0), bool)
+        starts = self.offsets[1:-1]
+        within[starts[(starts > 0) & (starts < len(times))] - 1] = False
+        falls = np.flatnonzero(within & ~(times[1:] >= times[:-1]))  # a NaN counts as a fall
+        if len(falls):
+            user = int(np.searchsorted(self.offsets, falls[0], side="right")) - 1
+            raise DataError(
+                f"the interactions of a user must be oldest first; those of user "
+                f"{self.user_ids[user]!r} are not: {times[falls[0]]} comes before "
+                f"{times[falls[0] + 1]}: sort them by time"
             )
 
     @property
@@ -104,6 +130,21 @@ class Interactions:
     def counts(self) -> np.ndarray:
         """Return the ``(num_users,)`` int64 number of interactions of each user."""
         return np.diff(self.offsets)
+
+    def take(self, users: np.ndarray, *, last: int | None = None) -> "Interactions":
+        """Return the interactions of these ``(n,)`` users, in the order given.
+
+        Args:
+            users: Indices, each at most once.
+            last: Only this many latest interactions of each user; None takes all.
+        """
+        ends, lengths = self.offsets[1:][users], self.counts()[users]
+        lengths = lengths if last is None else np.minimum(lengths, last)
+        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        places = np.arange(offsets[-1]) + np.repeat(ends - lengths - offsets[:-1], lengths)
+        times = None if self.times is None else self.times[places]
+        ids = tuple(self.user_ids[user] for user in users)
+        return Interactions(ids, self.rows[places], offsets, times)
 
     def users(self) -> np.ndarray:
         """Return the ``(num_interactions,)`` int64 user index of each interaction."""

@@ -1,6 +1,6 @@
 """Which users and items stay. Every filter reports what it removed."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -67,17 +67,9 @@ def filter_interactions(
             f"no user has min_interactions={min_interactions} or more; the longest history has "
             f"{counts.max(initial=0)}: lower min_interactions or check the user column"
         )
-    ends = interactions.offsets[1:][kept_users]
-    lengths = counts[kept_users] if last is None else np.minimum(counts[kept_users], last)
-    offsets = np.concatenate(([0], np.cumsum(lengths)))
-    positions = np.arange(offsets[-1]) + np.repeat(ends - lengths - offsets[:-1], lengths)
-    rows = interactions.rows[positions]
-    kept_rows = np.unique(rows)
-    kept = Interactions(
-        tuple(interactions.user_ids[u] for u in kept_users),
-        (np.searchsorted(kept_rows, rows) + 1).astype(np.int32),
-        offsets,
-    )
+    kept = interactions.take(kept_users, last=last)
+    kept_rows = np.unique(kept.rows)
+    kept = replace(kept, rows=(np.searchsorted(kept_rows, kept.rows) + 1).astype(np.int32))
     report = FilterReport(
         users_before=interactions.num_users,
         users_after=kept.num_users,
@@ -108,8 +100,4 @@ def sample_users(
             f"got {num_users}"
         )
     users = np.sort(rng.choice(interactions.num_users, num_users, replace=False))
-    lengths = interactions.counts()[users]
-    offsets = np.concatenate(([0], np.cumsum(lengths)))
-    places = np.arange(offsets[-1]) + np.repeat(interactions.offsets[users] - offsets[:-1], lengths)
-    ids = tuple(interactions.user_ids[user] for user in users)
-    return Interactions(ids, interactions.rows[places], offsets)
+    return interactions.take(users)

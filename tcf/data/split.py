@@ -132,9 +132,10 @@ def leave_one_out(catalog: Catalog, interactions: Interactions) -> Split:
     held_out[ends - 1] = held_out[ends - 2] = True
     train_offsets = np.concatenate(([0], np.cumsum(counts - 2)))
     users = np.arange(interactions.num_users)
+    times = None if interactions.times is None else interactions.times[~held_out]
     return Split(
         catalog,
-        Interactions(interactions.user_ids, rows[~held_out], train_offsets),
+        Interactions(interactions.user_ids, rows[~held_out], train_offsets, times),
         validation=Targets(users, rows[ends - 2], rows, starts, ends - 2),
         test=Targets(users, rows[ends - 1], rows, starts, ends - 1),
     )

@@ -4,6 +4,7 @@
 """
 
 import gzip
+import logging
 import os
 from pathlib import Path
 
@@ -12,11 +13,14 @@ import pytest
 
 from tcf.data.catalog import Catalog, Interactions
 from tcf.data.filter import FilterReport, filter_interactions
-from tcf.data.formats import read_folder, read_items, read_microlens
+from tcf.data.formats import read_folder, read_items, read_microlens, read_movies
+from tcf.data.formats.mind import read_behaviors
 from tcf.data.split import leave_one_out
+from tcf.errors import DataError
 from tcf.evaluate.metrics import metric
 from tcf.evaluate.ranking import rank_targets
 from tcf.model.popularity import Popularity
+from tests.property.test_fuzzed_files import CHANGES
 
 REPOSITORY = Path(__file__).parents[2]
 DATA = Path(os.environ.get("TCF_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
@@ -100,3 +104,96 @@ def test_popularity_finds_what_it_found_before(kept):
     split = leave_one_out(catalog, taken)
     ledger = rank_targets(Popularity(split), split.test)
     assert metric(ledger, "hr@10").mean() == pytest.approx(0.0029, abs=0.00005)
+
+
+@pytest.mark.parametrize(
+    ("name", "users", "items", "interactions"),
+    [
+        ("ml-100k", 943, 1_682, 100_000),
+        ("recbole-ml-100k", 943, 1_682, 100_000),
+        ("ml-latest-small", 671, 9_125, 100_004),
+        ("microlens-50k", 50_000, 19_220, 359_708),
+    ],
+)
+def test_published_files_have_their_published_counts(
+    name: str, users: int, items: int, interactions: int
+):
+    catalog, taken = read_folder(folder("formats", name))
+    counts = (taken.num_users, catalog.num_items, taken.num_interactions)
+    assert counts == (users, items, interactions)
+    assert (taken.times is None) == (name == "microlens-50k")
+
+
+def test_two_formats_of_movielens_100k_say_the_same():
+    (catalog, taken), (again, taken_again) = (
+        read_folder(folder("formats", name)) for name in ("ml-100k", "recbole-ml-100k")
+    )
+    assert again.item_ids == catalog.item_ids
+    assert taken_again.user_ids == taken.user_ids
+    for name in ("rows", "offsets", "times"):
+        np.testing.assert_array_equal(getattr(taken_again, name), getattr(taken, name))
+    pairs = zip(catalog.texts, again.texts, strict=True)
+    starting = sum(text.startswith(title) for text, title in pairs)
+    assert starting / catalog.num_items > 0.7  # RecBole moved articles and took the years away
+
+
+def test_movies_of_old_editions_are_latin_1():
+    movies = read_movies(folder("formats", "ml-1m-partial"), text="{title}. {genres}")
+    assert movies.num_items == 3_883
+    assert "Misérables, Les (1995). Drama|Musical" in movies.texts
+    assert "Misérables, Les (1995)" in read_movies(folder("formats", "ml-100k")).texts
+
+
+def test_the_sample_of_mind_has_5000_impressions_and_2000_items(caplog: pytest.LogCaptureFixture):
+    path = folder("formats", "mind-small-sample")
+    behaviors = read_behaviors(path / "behaviors.tsv").frame
+    assert behaviors.height == 5_000
+    with pytest.raises(DataError, match=r"behaviors.tsv:1: every item of an interaction must be"):
+        read_folder(path)
+    with caplog.at_level(logging.WARNING):
+        catalog, taken = read_folder(path, missing="drop")
+    assert catalog.num_items == 2_000 and catalog.texts[0].startswith("New Florida Majority")
+    histories = behaviors.unique("user_id")["history"].str.split(" ").explode()
+    shown = behaviors["impressions"].str.split(" ").explode()
+    clicked = shown.filter(shown.str.ends_with("-1")).str.head(-2)
+    known = set(catalog.item_ids)
+    expected = sum(item in known for item in [*histories, *clicked])
+    assert taken.num_interactions == expected
+    assert "have more than one history" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "damaged"),
+    [
+        ("ml-100k", "u.item"),
+        ("ml-latest-small", "movies.csv"),
+        ("ml-latest-small", "ratings.csv"),
+        ("recbole-ml-100k", "ml-100k.item"),
+        ("mind-small-sample", "news.tsv"),
+        ("mind-small-sample", "behaviors.tsv"),
+        ("microlens-50k", "MicroLens-50k_pairs.tsv"),
+        ("microlens-50k", "MicroLens-50k_titles.csv"),
+    ],
+)
+def test_a_damaged_real_file_gives_no_item_the_text_of_another(
+    tmp_path: Path, name: str, damaged: str
+):
+    source, rng = folder("formats", name), np.random.default_rng(0)
+    options = {"missing": "drop"} if name.startswith("mind") else {}
+    whole, _ = read_folder(source, **options)
+    text_of = dict(zip(whole.item_ids, whole.texts, strict=True))
+    for path in source.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    content = (source / damaged).read_bytes()
+    for change in CHANGES[2:]:  # one of the three that are the same
+        (tmp_path / damaged).unlink()
+        (tmp_path / damaged).write_bytes(change(content, rng))
+        try:
+            catalog, taken = read_folder(tmp_path, **options)
+        except DataError as error:
+            assert str(tmp_path) in str(error)
+            continue
+        assert taken.rows.min() >= 1 and taken.rows.max() <= catalog.num_items
+        texts = zip(catalog.item_ids, catalog.texts, strict=True)
+        changed = [text for item_id, text in texts if text_of.get(item_id, text) != text]
+        assert not set(changed) & set(whole.texts)  # no item has the text of another

@@ -1,5 +1,7 @@
 """Filtering: enough interactions, the last ones, and nothing nobody kept."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -70,3 +72,13 @@ def test_no_more_users_are_sampled_than_there_are(number: int):
     whole = worlds.interactions([[1], [2], [3], [4]])
     with pytest.raises(ValueError, match=f"num_users must be within 1..4.*got {number}"):
         sample_users(whole, num_users=number, rng=np.random.default_rng(0))
+
+
+def test_times_stay_with_their_interactions():
+    taken = replace(
+        worlds.interactions([[1, 2, 3], [1], [2, 4]]), times=np.array([1, 2, 3, 9, 4, 4])
+    )
+    _, kept, _ = filter_interactions(worlds.catalog(4), taken, min_interactions=2, last=2)
+    assert kept.times is not None and kept.times.tolist() == [2, 3, 4, 4]
+    some = sample_users(taken, num_users=3, rng=np.random.default_rng(0))
+    assert some.times is not None and some.times.tolist() == [1, 2, 3, 9, 4, 4]

@@ -101,7 +101,7 @@ class TestItems:
     @pytest.mark.parametrize("title", ["", "  "])
     def test_an_item_without_text_is_named(self, tmp_path: Path, title: str):
         path = write(tmp_path / "items.tsv", items_tsv(("fine", title)))
-        message = r"items.tsv: every item needs a text in title; 1 of 2 have none, .*: '1': give"
+        message = r"items.tsv:3: every item needs a text in title; 1 of 2 have none, .*: '1': give"
         with pytest.raises(DataError, match=message):
             read_items(path)
 
@@ -230,7 +230,7 @@ class TestBadFiles:
         text = "item_id\ttitle\n1\tcafé\n".encode("latin-1")
         path = tmp_path / name
         path.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
-        with pytest.raises(DataError, match=f"{name}: the text must be UTF-8; .*: convert"):
+        with pytest.raises(DataError, match=f"{name}:2: the text must be UTF-8; .*: convert"):
             read_items(path)
 
     def test_a_gzip_file_that_was_cut_short(self, tmp_path: Path):
@@ -273,8 +273,11 @@ class TestFolders:
             ("1\t9 7\n2\t\n", r"pairs.tsv:2: a line needs a user"),
             ("\t9 7\n", r"pairs.tsv:1: a line needs a user"),
             ("", r"pairs.tsv: the file is empty; it needs a line for each user"),
-            ("1\t9\n1\t7\n", r"pairs.tsv: a user needs one line; 1 come again"),
-            ("1\t9 8\n", r"pairs.tsv: every item id must be .*1 of 2 are not, .*\['8'\]"),
+            ("1\t9\n1\t7\n", r"pairs.tsv:2: a user needs one line; 1 come again, first '1'"),
+            (
+                "1\t9 8\n",
+                r"pairs.tsv:1: every item of an interaction must be in .*; '8' is not, .* of 2 ",
+            ),
         ],
     )
     def test_malformed_microlens_pairs(self, tmp_path: Path, pairs: str, message: str):
@@ -296,7 +299,8 @@ class TestFolders:
     def test_a_wrong_folder_says_what_it_holds(self, tmp_path: Path):
         write(tmp_path / "notes.txt", "")
         message = (
-            r"exactly one items\.\* .* is needed; found none; the folder holds \['notes.txt'\]"
+            r"must be clear .*; they are of no format that tells itself; the folder holds "
+            r"\['notes.txt'\]: say reader= one of amazon, "
         )
         with pytest.raises(DataError, match=message):
             read_folder(tmp_path)

@@ -74,3 +74,10 @@ def test_the_checksum_does_not_follow_the_type_of_the_integers():
     split = leave_one_out(worlds.catalog(4), worlds.interactions(HISTORIES))
     train = replace(split.train, rows=split.train.rows.astype(np.int64))
     assert replace(split, train=train).checksum == split.checksum
+
+
+def test_times_go_with_the_training_part_and_are_no_part_of_the_checksum():
+    untimed = worlds.interactions([[1, 2, 3], [4, 1, 2, 3]])
+    split = leave_one_out(worlds.catalog(4), replace(untimed, times=np.arange(7)))
+    assert split.train.times is not None and split.train.times.tolist() == [0, 3, 4]
+    assert split.checksum == leave_one_out(worlds.catalog(4), untimed).checksum
