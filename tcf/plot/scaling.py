@@ -29,15 +29,11 @@ from tcf.plot.table import (
     refuse,
     require,
 )
+from tcf.study.scaling import AXES
 
 __all__ = ["Size", "published_plot", "scaling_plot"]
 
 Size = Literal["parameters", "parameters_without_embeddings", "flops_per_item"]
-LABELS = {
-    "parameters": "encoder parameters used, embeddings included",
-    "parameters_without_embeddings": "encoder parameters used, embeddings left out",
-    "flops_per_item": "floating-point operations of the encoder an item",
-}
 _PUBLISHED = style.Look(style.PALE, "x")
 
 
@@ -80,7 +76,7 @@ def scaling_plot(
     Raises:
         ValueError: If a column, the metric or a number is missing, or rows contradict each other.
     """
-    lookup(LABELS, x, "x")
+    lookup(AXES, x, "x")
     rows = _sized(evidence_rows(table, metric=metric, slice=slice, also=[x]), x)
     extra = [_overlay(published, x, metric=metric), _curves(fits, x)]
     for frame, name in zip(extra, ("published", "fits"), strict=True):
@@ -105,7 +101,7 @@ def published_plot(
     Raises:
         ValueError: As `scaling_plot`.
     """
-    lookup(LABELS, x, "x")
+    lookup(AXES, x, "x")
     rows, curves = _overlay(published, x, metric=metric), _curves(fits, x)
     assert rows is not None
     _check_panels(curves, rows, "fits")
@@ -115,7 +111,7 @@ def published_plot(
 
 
 _TYPES = dict.fromkeys((*NUMBERS, "x"), pl.Float64) | {"hit_epoch_limit": pl.Boolean}
-_TYPES |= dict.fromkeys(("seed", "num_seeds", "num_users", *LABELS), pl.Int64)
+_TYPES |= dict.fromkeys(("seed", "num_seeds", "num_users", *AXES), pl.Int64)
 
 
 def _sized(rows: pl.DataFrame, x: str) -> pl.DataFrame:
@@ -222,7 +218,7 @@ def _draw(
         )
         for axes, panel in zip(every, filter(None, panels), strict=True):
             marks = data.filter(dataset=panel[0], backbone=panel[1])
-            axes.set_xlabel(LABELS[x])
+            axes.set_xlabel(AXES[x])
             draw_panel(axes, marks, axis, looks, dashes)
     return Drawing(figure, data)
 

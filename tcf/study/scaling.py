@@ -13,8 +13,8 @@ from tcf.study.fits import fit_forms
 __all__ = ["AXES", "CurveFit", "fit_curve"]
 
 AXES = {
-    "parameters": "encoder parameters, embeddings included",
-    "parameters_without_embeddings": "encoder parameters, embeddings left out",
+    "parameters": "encoder parameters used, embeddings included",
+    "parameters_without_embeddings": "encoder parameters used, embeddings left out",
     "flops_per_item": "encoder FLOPs for an item of mean length",
 }
 """What a size may count: column of the evidence -> label of the axis."""
