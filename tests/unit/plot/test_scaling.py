@@ -199,7 +199,7 @@ def test_names_of_close_encoders_cover_neither_each_other_nor_a_marker():
     [
         ("parameters", "encoder parameters used, embeddings included", [10_000, 310_000]),
         ("parameters_without_embeddings", "parameters used, embeddings left out", [5000, 155_000]),
-        ("flops_per_item", "floating-point operations of the encoder an item", [10_000, 310_000]),
+        ("flops_per_item", "encoder FLOPs for an item of mean length", [10_000, 310_000]),
     ],
 )
 def test_the_axis_says_what_counts_as_size(x, label, sizes):
