@@ -165,6 +165,9 @@ class Arm(Config):
         shared |= {"transforms"}
         settings = {name: getattr(self, name) for name in shared & self.model_fields_set}
         names = {"name": f"{self.name}, nearest", "kind": "nearest", "encoder_kind": self.kind}
+        if self.control is not None:  # of what the other is compared with, before training as well
+            of = self.control_of and f"{self.control_of}, nearest"
+            names |= {"control": self.control, "control_of": of}
         return Arm.model_validate({**settings, **names})
 
     def encoding(self) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Claim:
 def claims(cells: Sequence[Cell], *, metric: str = "ndcg@10", seed: int = 0) -> list[Claim]:
     """Return what could be claimed of text in each data set and backbone.
 
-    Of every family of language models with two sizes or more: that the largest beats the smallest.
+    Of every family of frozen language models with two sizes: that the largest beats the smallest.
     Of the best language model, frozen or tuned: that what it reads in the texts makes it better
     than not reading them, for which each control is a rival. Only what the study's own interval
     supports is a claim; gains are not corrected for their number.
@@ -117,9 +117,9 @@ def _of_the_best(cells: Sequence[Cell], metric: str, seed: int) -> _Said:
 
 def _of_families(cells: Sequence[Cell], metric: str, seed: int) -> _Said:
     """The largest of each family against the smallest, and what is left of it under controls."""
-    for family in dict.fromkeys(_arm(c)["family"] for c in cells if _arm(c)["kind"] == "model"):
-        members = [c for c in cells if _arm(c)["family"] == family and not _control(c)]
-        members = sorted((c for c in members if _size(c)), key=_size)
+    frozen = [cell for cell in cells if _is_frozen_text(cell) and _size(cell)]
+    for family in dict.fromkeys(_arm(cell)["family"] for cell in frozen):
+        members = sorted((c for c in frozen if _arm(c)["family"] == family), key=_size)
         if family is None or len(members) < 2 or _size(members[0]) == _size(members[-1]):
             continue
         smallest, largest = members[0], members[-1]
@@ -127,11 +127,11 @@ def _of_families(cells: Sequence[Cell], metric: str, seed: int) -> _Said:
         if gain.low <= 0:
             continue
         explained, missing = list[str](), list[str]()
-        pairs = list(zip(_alike(cells, smallest), _alike(cells, largest), strict=False))
-        for small, large in pairs:
-            left = _gain(large, small, metric, seed)
+        small, large = _alike(cells, smallest), _alike(cells, largest)
+        pairs = [name for name in small if name in large]
+        for name in pairs:
+            left = _gain(large[name], small[name], metric, seed)
             if left.low <= 0:
-                name = large.arm.removeprefix(f"{largest.arm}, ")
                 explained.append(f"{name}, the gain is {left.mean:+.4f} and cannot be told from 0")
         rivals = _rivals(cells, "random_weights", largest)
         for rival in rivals:
@@ -152,10 +152,20 @@ def _rivals(cells: Sequence[Cell], name: str, of: Cell) -> list[Cell]:
     ]
 
 
-def _alike(cells: Sequence[Cell], of: Cell) -> list[Cell]:
-    """Return what an arm is at the common width: by PCA, by projection."""
-    found = [c for c in cells if _control(c) == "width" and _arm(c).get("control_of") == of.arm]
-    return sorted(found, key=lambda cell: cell.arm.removeprefix(of.arm))
+def _alike(cells: Sequence[Cell], of: Cell) -> dict[str, Cell]:
+    """Return what an arm is at the common width, by how it is brought there: PCA, projection."""
+    return {
+        c.arm.removeprefix(f"{of.arm}, "): c
+        for c in cells
+        if _control(c) == "width" and _arm(c).get("control_of") == of.arm
+    }
+
+
+def _is_frozen_text(cell: Cell) -> bool:
+    """Whether an arm is a language model's vectors and nothing else, so that sizes compare."""
+    arm = _arm(cell)
+    tuned_or_mixed = arm.get("tuned") or arm.get("with_ids")
+    return arm["kind"] == "model" and not tuned_or_mixed and not _control(cell)
 
 
 def _control(cell: Cell) -> str | None:

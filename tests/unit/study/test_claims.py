@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tcf.encode import PCA, Shuffle
-from tcf.study.arms import Arm
+from tcf.study.arms import Arm, TunedConfig
 from tcf.study.cells import read_cells
 from tcf.study.claims import claims
 from tests.runs import ID, POPULARITY, write_run
@@ -68,6 +68,23 @@ def test_a_gain_from_size_that_one_width_takes_away_is_explained(tmp_path: Path)
     (why,) = claim.explained_by
     assert why.startswith("PCA to one width, the gain is ") and "told from 0" in why
     assert claim.missing == ("random_weights",)
+
+
+def test_one_width_is_compared_by_one_and_the_same_way(tmp_path: Path):
+    write(tmp_path, SMALL, better=1.0, total=10)
+    write(tmp_path, LARGE, better=2.0, total=100)
+    write(tmp_path, at_one_width(LARGE), better=1.0)
+    projected = at_one_width(SMALL).model_copy(update={"name": "small, projected to one width"})
+    write(tmp_path, projected, better=2.0)
+    claim = claims(read_cells(tmp_path))[-1]
+    assert claim.explained_by == () and claim.missing == ("width", "random_weights")
+
+
+def test_a_tuned_arm_is_no_larger_size_of_the_frozen_ones(tmp_path: Path):
+    write(tmp_path, SMALL, better=1.0, total=10)
+    tuned = LARGE.model_copy(update={"tuned": TunedConfig(num_tuned_layers=1)})
+    write(tmp_path, tuned, better=2.0, total=100)
+    assert not [claim for claim in claims(read_cells(tmp_path)) if claim.text.startswith("In f")]
 
 
 def test_a_gain_from_size_that_stays_at_one_width_stands(tmp_path: Path):

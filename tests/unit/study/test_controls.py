@@ -8,7 +8,16 @@ import pytest
 from pydantic import ValidationError
 
 from tcf.data.catalog import Catalog
-from tcf.encode import PCA, RandomProjection, RandomVectors, Shuffle, Whitening
+from tcf.encode import (
+    PCA,
+    EncoderSpec,
+    HashedNgrams,
+    RandomProjection,
+    RandomVectors,
+    Shuffle,
+    Whitening,
+)
+from tcf.errors import EncoderError
 from tcf.study.arms import Arm, TunedConfig
 from tcf.study.cells import read_cells
 from tcf.study.claims import claims
@@ -20,6 +29,7 @@ from tests.tiny_study import study
 
 SMALL = Arm(name="small", kind="model", family="f", encoder="small", pooling="mean")
 LARGE = Arm(name="large", kind="model", family="f", encoder="large", pooling="mean")
+BARE = Arm(name="small", kind="model", encoder="small")
 
 
 def test_every_control_is_about_one_thing():
@@ -108,6 +118,56 @@ def test_they_have_the_vectors_that_they_say(tmp_path: Path):
     assert drawn.shape == plain.shape and not np.allclose(drawn, plain)
     again = encode_arms(planned, split, cache=tmp_path / "cache")
     np.testing.assert_array_equal(again["large, random weights"].vectors, drawn)
+
+
+def test_random_weights_are_read_as_the_encoder_is_and_stay_random_untrained(tmp_path: Path):
+    folder = tiny_models.tiny_bert(tmp_path / "bert", seed=5)
+    spec = EncoderSpec(name=str(folder), pooling="first_token", prompt="red {text}")
+    (drawn,) = controls([BARE], which=["random_weights"])
+    planned = with_encoders(tmp_path, [BARE, drawn, drawn.nearest()])
+    planned = replace(planned, encoders=lambda *_: {"small": spec})
+    vectors = encode_arms(planned, load_split(planned, None)[0], cache=tmp_path / "cache")
+    plain, random, nearest = (vectors[a.name] for a in (BARE, drawn, drawn.nearest()))
+    assert random.manifest["prompt"] == plain.manifest["prompt"] == "red {text}"
+    assert random.manifest["encoder"]["pooling"] == "first_token"
+    assert plain.manifest["encoder"]["pooling"] == "first_token"
+    assert random.key == nearest.key != plain.key
+    assert drawn.nearest().control_of == "small, nearest"
+
+
+def test_an_arm_of_random_weights_that_the_study_does_not_make_is_drawn(tmp_path: Path):
+    folder = tiny_models.tiny_bert(tmp_path / "bert", seed=5)
+    read = [Arm(name=kind, kind=kind, encoder=str(folder)) for kind in ("model", "random")]
+    planned = replace(with_encoders(tmp_path, read), encoders=None)
+    split = load_split(planned, None)[0]
+    drawn = encode_arms(planned, split, cache=tmp_path / "cache")
+    assert drawn["random"].key != drawn["model"].key
+    planned = replace(planned, encoders=lambda *_: {str(folder): folder})
+    made = encode_arms(planned, split, cache=tmp_path / "cache")
+    assert made["random"].key == made["model"].key  # the study says that this one is random
+
+
+def test_random_weights_need_a_language_model(tmp_path: Path):
+    (drawn,) = controls([BARE], which=["random_weights"])
+    planned = replace(
+        with_encoders(tmp_path, [drawn]), encoders=lambda *_: {"small": HashedNgrams()}
+    )
+    with pytest.raises(EncoderError, match=r"arm 'small, random w.*'small' is a HashedNgrams"):
+        encode_arms(planned, load_split(planned, None)[0], cache=tmp_path / "cache")
+
+
+def test_one_width_is_that_after_an_arms_own_transforms(tmp_path: Path):
+    white = SMALL.model_copy(update={"transforms": (Whitening(dims=4),)})
+    planned = with_encoders(tmp_path, [*controls([white, LARGE], which=["width"]), white, LARGE])
+    vectors = encode_arms(planned, load_split(planned, None)[0], cache=tmp_path / "cache")
+    assert {found.width for name, found in vectors.items() if "one width" in name} == {4}
+
+
+def test_the_smallest_width_needs_a_language_model(tmp_path: Path):
+    arm = Arm(name="bags", kind="static", encoder="tfidf-svd", transforms=(PCA(dims="smallest"),))
+    planned = with_encoders(tmp_path, [arm])
+    with pytest.raises(ValueError, match=r"arm 'bags' goes to the smallest width .* it has none"):
+        encode_arms(planned, load_split(planned, None)[0], cache=tmp_path / "cache")
 
 
 def test_the_smallest_width_is_that_of_the_models_and_no_other_arm(tmp_path: Path):
