@@ -24,8 +24,9 @@ __all__ = [
     "weight_files",
 ]
 
-_IGNORED = {
+_IGNORED = {  # what shapes no vector
     "generation_config.json",
+    "ladder.json",  # how a member of a ladder was trained, and in how many seconds
     "trainer_state.json",
     "all_results.json",
     "train_results.json",

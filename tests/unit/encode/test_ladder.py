@@ -1,12 +1,15 @@
 import json
+import shutil
 from itertools import pairwise
 
 import pytest
 import torch
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
+from tcf._util import write_json
 from tcf.data.simulate import simulate
 from tcf.encode import ladder
+from tcf.encode.backends.files import fingerprint
 from tcf.encode.ladder import SIZES, Size, num_parameters, train_ladder
 
 SMALL = (Size(8, 1, 2), Size(16, 2, 2))
@@ -110,6 +113,14 @@ def test_only_what_is_missing_is_made_and_has_the_same_bytes(tmp_path):
     made = train(tmp_path)
     assert {name: weights(folder) for name, folder in made.items()} == before
     assert made["opt-h8-l1"].stat().st_ino == stamp
+
+
+def test_how_long_it_took_is_no_part_of_an_encoders_key(members, tmp_path):
+    folder = members["opt-h8-l1"]
+    other = tmp_path / "again"
+    shutil.copytree(folder, other)
+    write_json(other / "ladder.json", {**about(folder), "seconds": 12345.0})
+    assert fingerprint(other) == fingerprint(folder)
 
 
 def test_one_seed_gives_the_same_bytes_on_any_number_of_threads(members, tmp_path):
