@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import false_discovery_control
 
 from tcf.evaluate.corrections import benjamini_hochberg, holm
 
@@ -13,6 +14,12 @@ def test_holm_multiplies_by_how_many_are_left_and_never_falls():
 def test_benjamini_hochberg_divides_by_the_place():
     p = np.array([0.01, 0.04, 0.03, 0.005])
     np.testing.assert_allclose(benjamini_hochberg(p), [0.02, 0.04, 0.04, 0.02])
+
+
+def test_benjamini_hochberg_is_scipys():
+    for seed in range(20):
+        p = np.random.default_rng(seed).random(17) ** 3
+        np.testing.assert_allclose(benjamini_hochberg(p), false_discovery_control(p))
 
 
 @pytest.mark.parametrize("correct", [holm, benjamini_hochberg])
