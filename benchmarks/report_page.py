@@ -2,11 +2,10 @@
 
     python -m benchmarks.report_page [--repeats 5]
 
-The records of ``experiments/microlens`` thrice, as three data sets, the last 11 of 111 left out: 100
-runs in six panels. The lists
-of 5,000 items under each encoder are of random vectors; finding them is what is not measured. Wall
-clock and processor seconds are of the whole process, interpreter and imports included. Figures go
-to results/report_page.json.
+The records of ``experiments/microlens`` thrice, as three data sets, the last 11 of 111 left out:
+100 runs in six panels. The lists of 5,000 items under each encoder are of random vectors; finding
+them is what is not measured. Wall clock and processor seconds are of the whole process, interpreter
+and imports included. Figures go to results/report_page.json.
 """
 
 import argparse
