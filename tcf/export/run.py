@@ -13,8 +13,9 @@ from tcf.errors import DataError
 from tcf.model.recommender import Recommender
 from tcf.study.build import build
 from tcf.study.config import RunConfig, Study, fingerprint
+from tcf.study.encoding import encode_arms
 from tcf.study.executors import one_thread
-from tcf.study.runner import encode_arms, load_split
+from tcf.study.runner import load_split
 from tcf.study.tuning import tune, unfinished
 from tcf.train import fit
 

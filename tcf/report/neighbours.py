@@ -186,7 +186,7 @@ def _write_lists(
 ) -> None:
     """Write the list of each key that has none, from the vectors of the first arm that has it."""
     from tcf.encode.embeddings import Embeddings
-    from tcf.study.runner import encode_arms
+    from tcf.study.encoding import encode_arms
 
     missing = {arm: key for key, arm in keys.items() if not (folder / f"{key[:32]}.npy").exists()}
     runs = tuple(config for config in study.runs if config.arm.name in missing)

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from tcf.errors import DataError
+from tcf.evaluate.components import differences
 from tcf.evaluate.corrections import benjamini_hochberg, holm
 from tcf.evaluate.paired import difference_interval, paired_permutation, seed_test
 from tcf.evaluate.slices import members
@@ -15,7 +16,6 @@ from tcf.study.cells import Cell
 
 __all__ = ["compare", "compare_pairs", "paired_values"]
 
-SAME = 1e-12  # differences below it are the rounding of a mean over seeds
 _TYPES: dict[str, Any] = {
     **dict.fromkeys(("dataset", "backbone", "arm", "against", "slice", "metric"), pl.String),
     **dict.fromkeys(("value", "against_value", "difference", "low", "high"), pl.Float64),
@@ -132,7 +132,7 @@ def _row(cell: Cell, other: Cell, name: str, part: str, seed: int) -> dict[str, 
     interval = difference_interval(a, b, seed=seed)
     seeds = min(len(a), len(b)) >= MIN_SEEDS
     test = seed_test(a, b) if seeds else paired_permutation(a, b, seed=seed)
-    changes = a.mean(0) - b.mean(0)
+    changes = differences(a, b)
     return {
         "dataset": cell.dataset,
         "backbone": cell.backbone or other.backbone,
@@ -150,6 +150,6 @@ def _row(cell: Cell, other: Cell, name: str, part: str, seed: int) -> dict[str, 
         "test": test.method,
         "num_seeds": len(a),
         "num_users": a.shape[1],
-        "num_better": int((changes > SAME).sum()),
-        "num_worse": int((changes < -SAME).sum()),
+        "num_better": int((changes > 0).sum()),
+        "num_worse": int((changes < 0).sum()),
     }

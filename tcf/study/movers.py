@@ -6,7 +6,7 @@ import polars as pl
 from tcf.data.split import Split
 from tcf.errors import DataError
 from tcf.study.cells import Cell
-from tcf.study.compare import SAME, paired_values
+from tcf.study.compare import paired_values
 
 __all__ = ["movers"]
 
@@ -89,5 +89,5 @@ def _mean_rank(cell: Cell) -> np.ndarray:
 
 def _ends(frame: pl.DataFrame, top: int) -> pl.DataFrame:
     """Return the first rows that gain and the last that lose."""
-    gains, losses = frame.filter(pl.col("change") > SAME), frame.filter(pl.col("change") < -SAME)
+    gains, losses = frame.filter(pl.col("change") > 0), frame.filter(pl.col("change") < 0)
     return pl.concat([gains.head(top), losses.tail(top)])

@@ -4,32 +4,22 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
 from tcf.data.filter import FilterReport, filter_interactions
 from tcf.data.split import Split, leave_one_out
-from tcf.encode.embeddings import Embeddings
-from tcf.encode.encoders import resolve
-from tcf.encode.items import encode_catalog
 from tcf.encode.location import cache_folder
-from tcf.encode.planner import flops_per_item
-from tcf.encode.spec import EncoderSpec
-from tcf.encode.transform import AnyTransform, apply_transforms
-from tcf.encode.trunk import encode_trunk
-from tcf.encode.untrained import random_weights
-from tcf.errors import EncoderError
 from tcf.evaluate.catalog_metrics import list_metrics
 from tcf.evaluate.ranking import rank_and_list
-from tcf.study.arms import Arm
 from tcf.study.build import ItemText, build, device, untrained
 from tcf.study.config import NUMBERS, RunConfig, Study, fingerprint
+from tcf.study.encoding import encode_arms
 from tcf.study.executors import one_thread, run_all, worker_count
 from tcf.study.provenance import peak_bytes, provenance, training_flops
 from tcf.study.records import (
@@ -181,96 +171,6 @@ def load_split(study: Study, data: Path | None) -> tuple[Split, FilterReport]:
         catalog, interactions, min_interactions=study.min_interactions, last=study.last
     )
     return leave_one_out(catalog, interactions), report
-
-
-def encode_arms(study: Study, split: Split, *, cache: Path) -> dict[str, ItemText]:
-    """Return the item vectors of each arm with text, made or found, by the arm's name.
-
-    An arm's transforms are fitted on the items that occur in the training part; where they go to
-    the smallest width, it is that of the study's narrowest frozen language model. Of a tuned arm,
-    it is the states that enter the lowest tuned block. An arm of random weights is read from its
-    encoder's shape with weights drawn anew, unless ``study.encoders`` made it as it is.
-    """
-    arms = {config.arm.name: config.arm for config in study.runs if config.arm.encoder}
-    names = sorted({arm.encoder for arm in arms.values() if arm.encoder})
-    known = study.encoders(names, split.catalog, cache) if study.encoders and names else {}
-    found: dict[str, ItemText] = {}
-    for name, arm in arms.items():
-        encoder: Any = known.get(arm.encoder or "", arm.encoder)
-        is_random = "random" in (arm.kind, arm.encoder_kind) and arm.encoder not in known
-        if arm.control == "random_weights" or is_random:
-            encoder = _drawn_anew(encoder, arm, cache)
-        encode = encode_catalog if arm.tuned is None else encode_trunk
-        how = arm.encoding() if arm.tuned is None else arm.trunk()
-        made: Any = encode(split.catalog, encoder=encoder, cache=cache, **how)
-        about = {**made.manifest, "name": arm.encoder}
-        if (work := _flops_per_item(arm, encoder, split.catalog.texts)) is not None:
-            about["parameters"] = {**made.manifest["parameters"], "flops_per_item": work}
-        found[name] = replace(made, manifest=about)
-    return _transformed(arms, found, split)
-
-
-def _drawn_anew(encoder: Any, arm: Arm, cache: Path) -> EncoderSpec:
-    """Return the encoder with random weights, to be read as it is: same pooling, same prompt."""
-    if not isinstance(encoder, str | Path | EncoderSpec):
-        raise EncoderError(
-            f"arm {arm.name!r}: random weights are drawn for a language model, named by its "
-            f"folder or on the hub; {arm.encoder!r} is a {type(encoder).__name__}"
-        )
-    spec = resolve(encoder, **arm.encoding())
-    folder = random_weights(spec, cache / "untrained", seed=0)
-    return spec.model_copy(update={"name": str(folder), "revision": None})
-
-
-def _flops_per_item(arm: Arm, encoder: Any, texts: Sequence[str]) -> int | None:
-    """Return the encoder's work for an item; None where it is no transformer with a config."""
-    if "static" in (arm.kind, arm.encoder_kind) or not isinstance(
-        encoder, str | Path | EncoderSpec
-    ):
-        return None
-    try:
-        return round(flops_per_item(texts, encoder=encoder, **arm.encoding()))
-    except (EncoderError, ValueError):  # ready vectors, an endpoint, word vectors
-        return None
-
-
-def _transformed(
-    arms: Mapping[str, Arm], vectors: Mapping[str, ItemText], split: Split
-) -> dict[str, ItemText]:
-    """Apply each arm's transforms; a tuned arm has none."""
-    training = [split.catalog.item_ids[row - 1] for row in np.unique(split.train.rows)]
-    made: dict[str, ItemText] = {}
-    widths: list[int] = []
-    for name, arm in sorted(arms.items(), key=lambda item: _to_smallest(item[1])):
-        found = vectors[name]
-        if isinstance(found, Embeddings):
-            transforms = arm.transforms
-            if _to_smallest(arm):  # these come last
-                transforms = _sized(arm, widths)
-            found = apply_transforms(found, transforms, fit_on=training)
-            if arm.kind == "model" and arm.control is None and not _to_smallest(arm):
-                widths.append(found.width)
-        made[name] = found
-    return made
-
-
-def _to_smallest(arm: Arm) -> bool:
-    return any(getattr(step, "dims", None) == "smallest" for step in arm.transforms)
-
-
-def _sized(arm: Arm, widths: Sequence[int]) -> list[AnyTransform]:
-    """Return the arm's transforms with the smallest of the widths in the place of its name."""
-    if not widths:
-        raise ValueError(
-            f"arm {arm.name!r} goes to the smallest width of the study's frozen language models; "
-            "it has none: add an arm of kind 'model', or give dims as a number"
-        )
-    return [
-        step.model_copy(update={"dims": min(widths)})
-        if getattr(step, "dims", None) == "smallest"
-        else step
-        for step in arm.transforms
-    ]
 
 
 def run_one(

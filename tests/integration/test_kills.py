@@ -160,8 +160,8 @@ def in_a_process(folder: Path, num_arms: int, *, killed_after: float | None) -> 
     ready = context.Event()
     process = context.Process(target=run_and_keep_weights, args=(folder, num_arms, ready))
     process.start()
-    while not ready.wait(0.02) and process.is_alive():
-        pass
+    while process.is_alive() and not ready.wait(0.02):
+        continue  # until it has imported what it needs, or has ended
     process.join(killed_after)
     if process.exitcode is None:
         process.kill()  # SIGKILL

@@ -13,8 +13,9 @@ from tcf.encode import L2, PCA, HashedNgrams, Whitening, apply_transforms, encod
 from tcf.study.arms import Arm
 from tcf.study.backbones import SASRecConfig
 from tcf.study.config import RunConfig, Study, fingerprint
+from tcf.study.encoding import encode_arms
 from tcf.study.records import read_records
-from tcf.study.runner import encode_arms, load_split, run_study
+from tcf.study.runner import load_split, run_study
 from tests import worlds
 from tests.tiny_study import study
 
