@@ -9,11 +9,13 @@ _HOMES = {
     "Targets": "split",
     "filter_interactions": "filter",
     "leave_one_out": "split",
+    "open_prepared": "prepared",
     "read_folder": "formats",
     "read_interactions": "formats",
     "read_items": "formats",
     "read_microlens": "formats",
     "sample_users": "filter",
+    "write_prepared": "prepared",
 }
 __all__ = [
     "Catalog",
@@ -22,10 +24,12 @@ __all__ = [
     "Targets",
     "filter_interactions",
     "leave_one_out",
+    "open_prepared",
     "read_folder",
     "read_interactions",
     "read_items",
     "read_microlens",
     "sample_users",
+    "write_prepared",
 ]
 __getattr__ = lazy_exports(__name__, _HOMES)

@@ -13,8 +13,8 @@ import torch
 from filelock import FileLock, Timeout
 
 from tcf.data.filter import FilterReport, filter_interactions
+from tcf.data.location import cache_folder
 from tcf.data.split import Split, leave_one_out
-from tcf.encode.location import cache_folder
 from tcf.evaluate.catalog_metrics import list_metrics
 from tcf.evaluate.ranking import rank_and_list
 from tcf.study.build import ItemText, build, device, untrained
