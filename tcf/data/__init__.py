@@ -3,12 +3,16 @@
 from tcf._util import lazy_exports
 
 _HOMES = {
+    "DATASETS": "datasets",
     "Catalog": "catalog",
+    "DataSet": "dataset",
     "Interactions": "catalog",
     "Split": "split",
     "Targets": "split",
+    "download": "download",
     "filter_interactions": "filter",
     "leave_one_out": "split",
+    "load_dataset": "datasets",
     "read_folder": "formats",
     "read_interactions": "formats",
     "read_items": "formats",
@@ -16,12 +20,16 @@ _HOMES = {
     "sample_users": "filter",
 }
 __all__ = [
+    "DATASETS",
     "Catalog",
+    "DataSet",
     "Interactions",
     "Split",
     "Targets",
+    "download",
     "filter_interactions",
     "leave_one_out",
+    "load_dataset",
     "read_folder",
     "read_interactions",
     "read_items",
