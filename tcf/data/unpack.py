@@ -9,9 +9,10 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -36,7 +37,7 @@ class _Member:
 
     name: str
     num_bytes: int
-    opened: IO[bytes]
+    open: Callable[[], IO[bytes] | None]
 
 
 def is_archive(name: str) -> bool:
@@ -77,11 +78,7 @@ def unpack(
         try:
             sizes = _write(archive, Path(scratch), max_files, budget)
             return _move(Path(scratch), folder, sizes)
-        except _DAMAGED as error:
-            raise DataError(
-                f"{archive}: the archive cannot be read ({error}): is it whole? Fetch it again"
-            ) from error
-        except OSError as error:
+        except (OSError, *_DAMAGED) as error:
             raise _named(error, archive) from error
 
 
@@ -111,8 +108,9 @@ def _write(archive: Path, scratch: Path, max_files: int, budget: int) -> dict[Pu
 
 def _copy(archive: Path, member: _Member, out: Path, left: int, budget: int) -> int:
     """Write a member and return its size, whatever the archive says of it."""
-    size = 0
-    with member.opened as source, open(out, "xb") as target:
+    size, opened = 0, member.open()
+    assert opened is not None, "a regular file can be read"
+    with opened as source, open(out, "xb") as target:
         while chunk := source.read(_CHUNK_BYTES):
             size += len(chunk)
             if size > left:
@@ -161,19 +159,20 @@ def _of_zip(archive: Path, opened: zipfile.ZipFile) -> Iterator[_Member]:
             raise DataError(f"{archive}: only files are unpacked; {info.filename!r} is a link")
         if info.flag_bits & 1:
             raise DataError(f"{archive}: {info.filename!r} is encrypted")
-        yield _Member(info.filename, info.file_size, opened.open(info))
+        yield _Member(info.filename, info.file_size, partial(opened.open, info))
 
 
 def _of_tar(archive: Path, opened: tarfile.TarFile) -> Iterator[_Member]:
     for info in opened:
         if info.isdir():
             continue
-        source = opened.extractfile(info) if info.isreg() and not info.issparse() else None
-        if source is None:
+        if not info.isreg() or info.issparse():
             raise DataError(
                 f"{archive}: only files are unpacked; {info.name!r} is a link, a device or sparse"
             )
-        yield _Member(info.name.removeprefix("./"), info.size, source)
+        yield _Member(info.name.removeprefix("./"), info.size, partial(opened.extractfile, info))
+    while opened.fileobj is not None and opened.fileobj.read(_CHUNK_BYTES):
+        pass  # to its end: what compressed it keeps its checksum there
 
 
 def _move(scratch: Path, folder: Path, sizes: dict[PurePosixPath, int]) -> dict[str, int]:
@@ -195,7 +194,11 @@ def _check_space(archive: Path, scratch: Path, needed: int) -> None:
         raise DataError(f"{archive}: unpacking needs {needed:,} more bytes; {free:,} are free")
 
 
-def _named(error: OSError, archive: Path) -> DataError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+def _named(error: Exception, archive: Path) -> DataError:
+    """Return what stopped the unpacking: the disk, or the archive."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DataError(f"{archive}: no space is left on the disk to unpack it")
-    return DataError(f"{archive}: cannot be unpacked: {error}")
+    if isinstance(error, OSError) and error.errno is not None:
+        return DataError(f"{archive}: cannot be unpacked: {error}")
+    why = (str(error) or type(error).__name__).splitlines()[0].rstrip(":")
+    return DataError(f"{archive}: the archive cannot be read ({why}): is it whole? Fetch it again")
