@@ -75,9 +75,9 @@ def data_download(
 ) -> None:
     """Fetch a data set, verify and unpack it; call it again to go on after a kill."""
     with one_line_errors():
-        from tcf.data.download import download
+        from tcf.data.download import download_dataset
 
-        found = download(name, out, part=part)
+        found = download_dataset(name, out, part=part)
         typer.echo(f"{out}: {found.title}")
         typer.echo(f"licence: {found.licence} ({found.page})")
         typer.echo(f"cite: {found.citation}")

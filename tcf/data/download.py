@@ -22,7 +22,7 @@ from tcf.errors import DataError
 _NOTES = ".tcf-download.json"  # what is done already; a dot keeps it from the readers
 
 
-def download(
+def download_dataset(
     dataset: str | DataSet, folder: PathLike, *, part: str | None = None, progress: bool = True
 ) -> DataSet:
     """Fetch a data set's files into a folder of its own, verify and unpack them.
