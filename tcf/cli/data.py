@@ -40,9 +40,9 @@ def data_show(
         str | None, typer.Option(help="Of a folder; default what its files ask for.")
     ] = None,
     text: Annotated[str | None, typer.Option(help="Template of an item's text.")] = None,
-    missing: Annotated[
-        str | None, typer.Option(help="'drop' leaves items without text or line out.")
-    ] = None,
+    drop_missing: Annotated[
+        bool, typer.Option("--drop-missing", help="Leave items without text or line out.")
+    ] = False,
     texts: Annotated[int, typer.Option(help="How many texts of a folder to print.", min=0)] = 5,
 ) -> None:
     """Say what is known of a data set, or what a folder holds."""
@@ -58,8 +58,7 @@ def data_show(
                 f"{what}: a folder, or the name of a data set is needed; there is no such folder, "
                 "and `tcf data ls` lists the names"
             )
-        options = {"text": text, "missing": missing}
-        options = {key: value for key, value in options.items() if value is not None}
+        options = ({"text": text} if text else {}) | ({"missing": "drop"} if drop_missing else {})
         _show_folder(
             Path(what), find_dataset(name) if name else None, reader, texts=texts, options=options
         )

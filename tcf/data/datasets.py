@@ -104,8 +104,8 @@ def _mind(size: str, counts: Counts) -> DataSet:
             f"MIND{size}_train.zip and MIND{size}_dev.zip, place them in the folder and call again"
         ),
         notes=(
-            "Counts of the published description. The clicks before the first impression, which "
-            "it does not count, are read as well."
+            "Counts as papers report them, for MIND (large) with its test part, which says of no "
+            "impression what was clicked. The clicks before the first impression are read as well."
         ),
     )
 
@@ -346,6 +346,7 @@ DATASETS: dict[str, DataSet] = {
         citation="H&M Group, H&M Personalized Fashion Recommendations, Kaggle, 2022",
         counts=Counts(1_362_281, 105_542, 31_788_324),
         checked=_MADE,
+        files=(DataFile("articles.csv"), DataFile("transactions_train.csv")),
         by_hand="log in to Kaggle, accept the rules at https://www.kaggle.com/competitions/"
         "h-and-m-personalized-fashion-recommendations/data, and place articles.csv and "
         "transactions_train.csv in the folder",

@@ -14,8 +14,9 @@ from filelock import FileLock, Timeout
 from tcf._util import write_json
 from tcf.data.dataset import DataFile, DataSet
 from tcf.data.datasets import find_dataset
-from tcf.data.fetch import Digests, Report, fetch
+from tcf.data.fetch import Report, fetch
 from tcf.data.formats.tables import PathLike
+from tcf.data.partial import Digests
 from tcf.data.unpack import is_archive, unpack
 from tcf.errors import DataError
 

@@ -6,23 +6,19 @@ a ``Last-Modified``) or where a published checksum will.
 """
 
 import errno
-import hashlib
 import http.client
-import json
-import os
 import re
 import shutil
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from tcf._util import write_json
 from tcf.data.dataset import DataFile
+from tcf.data.partial import Digests, Partial
 from tcf.errors import DataError
 
 Report = Callable[[int, int | None], None]
@@ -39,77 +35,6 @@ class _FailedError(Exception):
     def __init__(self, message: str, *, final: bool = False, wait_seconds: float = 0.0) -> None:
         super().__init__(message)
         self.final, self.wait_seconds = final, wait_seconds
-
-
-class Digests:
-    """SHA-256 of bytes as they come, and MD5 where that is what was published."""
-
-    def __init__(self, checksum: str | None) -> None:
-        self._made: dict[str, Any] = {"sha256": hashlib.sha256()}
-        self._kind, _, self._expected = (checksum or "").partition(":")
-        if self._kind == "md5":
-            self._made["md5"] = hashlib.md5(usedforsecurity=False)
-
-    def update(self, data: bytes) -> None:
-        """Take some more bytes."""
-        for made in self._made.values():
-            made.update(data)
-
-    def add(self, path: Path) -> None:
-        """Take the bytes of a file."""
-        with open(path, "rb") as file:
-            while chunk := file.read(1 << 20):
-                self.update(chunk)
-
-    @property
-    def sha256(self) -> str:
-        """The SHA-256, 64 hex digits."""
-        return self._made["sha256"].hexdigest()
-
-    def wrong(self) -> str | None:
-        """Say what was expected and what came, where a checksum is known and differs."""
-        found = self._made[self._kind].hexdigest() if self._kind else ""
-        if found == self._expected:
-            return None
-        return f"its {self._kind} must be {self._expected}; got {found}"
-
-
-@dataclass(frozen=True)
-class _Partial:
-    """What is there of a file, and of which answer it is a part."""
-
-    path: Path
-
-    @property
-    def _about(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.json")
-
-    def size(self) -> int:
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    def about(self) -> dict[str, Any]:
-        try:
-            found = json.loads(self._about.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
-
-    def begin(
-        self, address: str, validator: str | None, total: int | None, *, appending: bool
-    ) -> None:
-        if appending and validator is None and self.about().get("address") == address:
-            validator = self.about().get("validator")
-        write_json(self._about, {"address": address, "validator": validator, "total": total})
-
-    def discard(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self._about.unlink(missing_ok=True)
-
-    def become(self, path: Path) -> None:
-        with open(self.path, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(self.path, path)
-        self._about.unlink(missing_ok=True)
 
 
 def fetch(
@@ -138,7 +63,7 @@ def fetch(
     Raises:
         DataError: If no address gave the file (what each said is named), or the disk is full.
     """
-    partial = _Partial(path.with_name(f".{file.name}.part"))
+    partial = Partial(path.with_name(f".{file.name}.part"))
     addresses = list(file.addresses)
     failures: dict[str, str] = {}
     most, left = partial.size(), tries
@@ -165,7 +90,7 @@ def fetch(
     )
 
 
-def _from(address: str, file: DataFile, partial: _Partial, path: Path, report: Report) -> str:
+def _from(address: str, file: DataFile, partial: Partial, path: Path, report: Report) -> str:
     """Bring the rest from one address, verify, and give the file its name."""
     digests = Digests(file.checksum)
     began = partial.size()
@@ -186,7 +111,7 @@ def _from(address: str, file: DataFile, partial: _Partial, path: Path, report: R
 
 
 def _receive(
-    address: str, file: DataFile, partial: _Partial, digests: Digests, report: Report
+    address: str, file: DataFile, partial: Partial, digests: Digests, report: Report
 ) -> int:
     """Append to the partial file until it is whole; return how much was there before."""
     asked = Request(address, headers=_headers(address, file, partial))
@@ -215,7 +140,7 @@ def _receive(
     return start
 
 
-def _headers(address: str, file: DataFile, partial: _Partial) -> dict[str, str]:
+def _headers(address: str, file: DataFile, partial: Partial) -> dict[str, str]:
     headers = {"User-Agent": "tcf", "Accept-Encoding": "identity"}
     about, size = partial.about(), partial.size()
     validator = about.get("validator") if about.get("address") == address else None
@@ -226,9 +151,9 @@ def _headers(address: str, file: DataFile, partial: _Partial) -> dict[str, str]:
     return headers
 
 
-def _range(response: IO[bytes], partial: _Partial) -> tuple[int, int | None]:
+def _range(response: http.client.HTTPResponse, partial: Partial) -> tuple[int, int | None]:
     """Return where the answer begins in the file, and how long the file is, where said."""
-    status, headers = response.status, response.headers  # type: ignore[attr-defined]
+    status, headers = response.status, response.headers
     length = headers.get("Content-Length")
     if status == 200:
         return 0, int(length) if length else None
@@ -240,9 +165,11 @@ def _range(response: IO[bytes], partial: _Partial) -> tuple[int, int | None]:
     return int(found[1]), total
 
 
-def _check_same(address: str, response: IO[bytes], partial: _Partial, total: int | None) -> None:
+def _check_same(
+    address: str, response: http.client.HTTPResponse, partial: Partial, total: int | None
+) -> None:
     """Raise if the file has changed since its beginning came, whatever the server makes of it."""
-    about, validator = partial.about(), _validator(response.headers)  # type: ignore[attr-defined]
+    about, validator = partial.about(), _validator(response.headers)
     if about.get("address") != address:
         return  # the checksum will tell
     for known, now in ((about.get("validator"), validator), (about.get("total"), total)):
@@ -251,10 +178,13 @@ def _check_same(address: str, response: IO[bytes], partial: _Partial, total: int
             raise _FailedError("the file has changed: it is fetched from its start")
 
 
-def _check(response: IO[bytes], file: DataFile, total: int | None) -> None:
-    kind = response.headers.get_content_type()  # type: ignore[attr-defined]
+def _check(response: http.client.HTTPResponse, file: DataFile, total: int | None) -> None:
+    kind = response.headers.get_content_type()
     if kind == "text/html" and not file.name.endswith((".html", ".htm")):
         raise _FailedError("a web page came instead of the file", final=True)
+    packed = response.headers.get("Content-Encoding", "identity")
+    if packed != "identity" and not file.name.endswith(".gz"):  # some servers call a .gz so
+        raise _FailedError(f"it came packed ({packed}), though unasked", final=True)
     if None not in (total, file.num_bytes) and total != file.num_bytes:
         raise _FailedError(
             f"the file there has {total:,} bytes; {file.num_bytes:,} are published", final=True
@@ -273,7 +203,7 @@ def _validator(headers: Any) -> str | None:
     return tag if tag and not tag.startswith("W/") else headers.get("Last-Modified")
 
 
-def _as_failure(error: Exception, partial: _Partial) -> Exception:
+def _as_failure(error: Exception, partial: Partial) -> Exception:
     """Return what an address's failure means."""
     if isinstance(error, HTTPError):
         if error.code == 416:

@@ -82,7 +82,7 @@ def test_show_leaves_out_what_it_is_told_to(tmp_path: Path):
     folder = SAMPLES["plain tsv"].write(tmp_path)
     (folder / "items.tsv").write_text("item_id\ttitle\n01\tone\n2\ttwo\n3\t\n4\tfour\n")
     assert "every item needs a text" in error_of(tcf("show", folder))
-    assert tcf("show", folder, "--missing", "drop").exit_code == 0
+    assert tcf("show", folder, "--drop-missing").exit_code == 0
 
 
 def test_mistakes_get_one_line(tmp_path: Path, folder: Path):

@@ -13,10 +13,10 @@ import pytest
 
 from tcf.data.catalog import Catalog, Interactions
 from tcf.data.datasets import DATASETS, load_dataset
-from tcf.data.fetch import Digests
 from tcf.data.filter import FilterReport, filter_interactions
 from tcf.data.formats import read_folder, read_items, read_microlens, read_movies
 from tcf.data.formats.mind import read_behaviors
+from tcf.data.partial import Digests
 from tcf.data.split import leave_one_out
 from tcf.errors import DataError
 from tcf.evaluate.metrics import metric

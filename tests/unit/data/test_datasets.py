@@ -17,6 +17,7 @@ EVERY = pytest.mark.parametrize("name", DATASETS)
 
 def test_the_data_sets_of_the_field_are_there():
     families = "amazon bili goodbooks hm microlens mind movielens ninerec pixelrec recbole steam"
+    assert {one.reader for one in DATASETS.values()} == set(READERS) - {"plain", "study"}
     for family in [*families.split(), "transrec", "yelp"]:
         assert any(name.startswith(family) for name in DATASETS), family
     assert [name for name, *_ in listing()] == sorted(DATASETS)

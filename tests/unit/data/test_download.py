@@ -97,6 +97,17 @@ def test_a_gz_stays_as_it_is(tmp_path: Path):
     assert one.load(tmp_path)[1].num_users == 3
 
 
+def test_what_is_noted_in_the_folder_is_no_file_of_the_data(tmp_path: Path):
+    """The reader of Amazon takes whatever JSON lies beside the metadata."""
+    files = SAMPLES["amazon 2018"].files
+    with FileServer(files=files) as server:
+        one = replace(
+            movies(*(DataFile(name, (server.address(name),)) for name in files)), reader="amazon"
+        )
+        download_dataset(one, tmp_path)
+    assert one.load(tmp_path)[1].num_interactions == 6
+
+
 def test_a_part_names_its_files(tmp_path: Path):
     with FileServer(files={"meta_Books.json": b"{}", "meta_Toys.json": b"{ }"}) as server:
         file = DataFile("meta_{part}.json", (server.url + "/meta_{part}.json",))

@@ -220,6 +220,15 @@ def test_a_web_page_is_no_file(tmp_path: Path):
         refused(file_at(server), tmp_path, "a web page came instead of the file")
 
 
+@pytest.mark.parametrize("packed", ["gzip", "br"])
+def test_what_a_server_packs_unasked_is_not_taken_for_the_file(tmp_path: Path, packed: str):
+    headers = {"Content-Encoding": packed}
+    with serving(Act(headers=headers)) as server:
+        refused(file_at(server), tmp_path, rf"it came packed \({packed}\), though unasked")
+    with FileServer(Act(headers=headers), files={"f.json.gz": BODY}) as server:
+        fetch(DataFile("f.json.gz", (server.address("f.json.gz"),)), tmp_path / "f.json.gz")
+
+
 def test_redirects_are_followed(tmp_path: Path):
     with serving() as there, serving(Act(302, {"Location": there.address("f.bin")})) as here:
         assert brought(file_at(here), tmp_path) == BODY
