@@ -1,8 +1,8 @@
 """DATASETS: the data sets of the field by name.
 
-A size or checksum stands here only where the publishers say it or others have recorded it of the
-published file: GroupLens by MD5 beside each file, TensorFlow Datasets by SHA-256. Counts are those
-of the publishers' descriptions.
+A size or checksum stands here only where the publishers give it (GroupLens: MD5), others have
+recorded it of the published file (TensorFlow Datasets: SHA-256), or it was taken of the original
+that the tests read. Counts are those of the publishers' descriptions unless notes say otherwise.
 """
 
 from typing import Any
