@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tcf.encode import EncoderSpec, Finding, diagnose, drift
+from tcf.data import Finding
+from tcf.encode import EncoderSpec, diagnose, drift
 from tcf.encode import doctor_texts as texts_
 from tcf.encode import doctor_vectors as vectors_
 from tcf.encode.doctor import BUILT_IN_TEXTS
