@@ -82,7 +82,7 @@ def later_training(split: Split) -> Finding:
         "training after the cut",
         f"{percent(median, 1)} of training interactions happened after the median test target, "
         f"{percent(first, 1)} after the first",
-        warn=median > 0.01,
+        warn=bool(median > 0.01),
         fix="models learn from what was not known at the time: report it with the protocol, or "
         "split at one time for all users",
         figures={

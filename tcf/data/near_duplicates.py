@@ -150,7 +150,7 @@ def jaccard(texts: Sequence[str], pairs: np.ndarray) -> np.ndarray:
     result = np.empty(len(pairs))
     for start in range(0, len(pairs), _PAIRS):
         rows, local = np.unique(pairs[start : start + _PAIRS], return_inverse=True)
-        shingles, offsets, _ = _shingles([texts[row] for row in rows])
+        shingles, offsets, _ = _shingles([str(texts[row]) for row in rows])
         columns, column = np.unique(shingles, return_inverse=True)
         ones = np.ones(len(column), np.int32)
         sets = csr_array((ones, column, offsets), shape=(len(rows), len(columns)))
