@@ -39,7 +39,7 @@ def audit(
     with one_line_errors():
         from tcf._util import write_json
         from tcf.data.filter import filter_interactions
-        from tcf.data.findings import as_json, summary
+        from tcf.data.findings import as_json, verdicts
         from tcf.data.formats import read_folder
         from tcf.data.split import leave_one_out
 
@@ -57,7 +57,7 @@ def audit(
                 "schema": SCHEMA,
                 "settings": {**told, **cut},
                 "data": {"checksum": split.checksum, **report.as_dict()},
-                "verdicts": summary(findings)["verdicts"],
+                "verdicts": verdicts(findings),
                 "findings": as_json(findings),
             }
             write_json(json, made)
@@ -74,16 +74,15 @@ def _findings(
     catalog: "Catalog", taken: "Interactions", split: "Split", *, encoder: str | None, least: int
 ) -> list["Finding"]:
     """Return all findings, the probe's first to be made: it may refuse the encoder."""
-    from tcf.data.audit import audit as audit_files
-    from tcf.data.audit import split_findings
+    from tcf.data.audit import audit_files, split_findings
     from tcf.encode.progress import LazyBar
     from tcf.evaluate.audit import known_targets, popularity_score
 
     probed = []
     if encoder is not None:
-        from tcf.encode.memorization import memorization
+        from tcf.encode.memorization import check_memorization
 
-        probed = [memorization(encoder, catalog.texts, seed=_SEED)]
+        probed = [check_memorization(encoder, catalog.texts, seed=_SEED)]
     with LazyBar(catalog.num_items, "Comparing texts") as bar:
         files = audit_files(catalog, taken, min_interactions=least, seed=_SEED, advance=bar.advance)
     return [

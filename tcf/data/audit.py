@@ -14,10 +14,10 @@ from tcf.data.catalog import Catalog, Interactions
 from tcf.data.findings import Finding, percent
 from tcf.data.split import Split
 
-__all__ = ["audit", "audit_split", "cold_targets", "later_training", "split_findings"]
+__all__ = ["audit_files", "audit_split", "cold_targets", "later_training", "split_findings"]
 
 
-def audit(
+def audit_files(
     catalog: Catalog,
     interactions: Interactions,
     *,

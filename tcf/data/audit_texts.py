@@ -8,7 +8,7 @@ import numpy as np
 
 from tcf.data.findings import Finding, percent
 from tcf.data.hashing import in_chunks
-from tcf.data.near_duplicates import near_duplicates
+from tcf.data.minhash import near_duplicates
 from tcf.data.scripts import SCRIPTS, UNSPACED, letters_by_script
 
 __all__ = [
@@ -132,7 +132,7 @@ def similar_texts(
 
     Args:
         texts: Of the items.
-        seed: Of the search (`tcf.data.near_duplicates`).
+        seed: Of the search (`near_duplicates`).
         advance: Hears how many texts were read.
     """
     found = near_duplicates(texts, seed=seed, advance=advance)

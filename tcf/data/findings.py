@@ -1,11 +1,12 @@
 """What a check says: a verdict, the figures behind it, and what to do."""
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-__all__ = ["Finding", "Verdict", "as_json", "percent", "summary"]
+__all__ = ["Finding", "Verdict", "as_json", "percent", "summary", "verdicts"]
 
 Verdict = Literal["ok", "warning", "problem"]
 
@@ -47,26 +48,29 @@ def percent(part: float, whole: float) -> str:
 
 
 def summary(findings: Sequence[Finding]) -> dict[str, Any]:
-    """Return how many findings have each verdict, and the first figure of each: for a record."""
-    counts = Counter(finding.verdict for finding in findings)
-    verdicts: tuple[Verdict, ...] = ("ok", "warning", "problem")
+    """Return what a record tells: how many have each verdict; of each, verdict and first figure."""
     return {
-        "verdicts": {verdict: counts[verdict] for verdict in verdicts},
-        "figures": {
-            f"{finding.check}: {name}": _rounded(value)
-            for finding in findings
-            for name, value in list(finding.figures.items())[:1]
+        "verdicts": verdicts(findings),
+        "checks": {
+            f.check: {"verdict": f.verdict, **dict(itertools.islice(_figures(f).items(), 1))}
+            for f in findings
         },
     }
 
 
+def verdicts(findings: Sequence[Finding]) -> dict[str, int]:
+    """Return how many findings have each verdict."""
+    counts = Counter(finding.verdict for finding in findings)
+    return {verdict: counts[verdict] for verdict in get_args(Verdict)}
+
+
 def as_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     """Return the findings as JSON objects, their figures to six digits."""
-    return [
-        {**asdict(f), "figures": {name: _rounded(value) for name, value in f.figures.items()}}
-        for f in findings
-    ]
+    return [{**asdict(finding), "figures": _figures(finding)} for finding in findings]
 
 
-def _rounded(value: float) -> float:
-    return value if isinstance(value, int) else float(f"{value:.6g}")
+def _figures(finding: Finding) -> dict[str, float]:
+    return {
+        name: value if isinstance(value, int) else float(f"{value:.6g}")
+        for name, value in finding.figures.items()
+    }

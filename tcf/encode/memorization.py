@@ -13,7 +13,7 @@ from tcf.encode.encoders import resolve
 from tcf.encode.spec import EncoderSpec
 from tcf.errors import EncoderError
 
-__all__ = ["Recall", "memorization", "recall"]
+__all__ = ["Recall", "check_memorization", "recall"]
 
 MIN_TITLES, MIN_WORDS = 16, 4
 _MAX_WORDS = 16
@@ -45,7 +45,7 @@ class Recall:
         return len(self.own)
 
 
-def memorization(
+def check_memorization(
     encoder: str | Path | EncoderSpec,
     texts: Sequence[str],
     *,
@@ -109,12 +109,16 @@ def recall(
         device: Torch device, or None.
 
     Raises:
-        EncoderError: As `memorization`.
+        EncoderError: As `check_memorization`.
     """
     model = LanguageModel(spec, device=device)
     whole = model.ids([" ".join(words) for words in titles])
     begins = model.ids([" ".join(words[: len(words) // 2]) for words in titles])
-    kept = [n for n, begin in enumerate(begins) if whole[n][: len(begin)] == begin]
+    kept = [
+        n
+        for n, (ids, begin) in enumerate(zip(whole, begins, strict=True))
+        if 0 < len(begin) < len(ids) and ids[: len(begin)] == begin
+    ]
     if len(kept) < MIN_TITLES:
         raise EncoderError(
             f"{spec.display_name}: the memorisation probe needs a tokenizer that keeps words "
