@@ -5,7 +5,7 @@ import polars as pl
 
 from tcf.data.catalog import Catalog, Interactions
 from tcf.data.findings import Finding, percent
-from tcf.data.hashing import hash_sequences
+from tcf.data.hashing import distinct, hash_sequences
 
 __all__ = [
     "equal_times",
@@ -63,7 +63,7 @@ def short_histories(taken: Interactions, *, min_interactions: int) -> Finding:
 def repeated_items(taken: Interactions) -> Finding:
     """An item that a user takes again can be predicted by looking into the history."""
     num_rows = int(taken.rows.max(initial=0)) + 1
-    pairs = len(np.unique(taken.users() * num_rows + taken.rows))
+    pairs = len(distinct(taken.users() * num_rows + taken.rows))
     again = taken.num_interactions - pairs
     in_a_row = int((_neighbours(taken) & (taken.rows[1:] == taken.rows[:-1])).sum())
     return Finding.judged(

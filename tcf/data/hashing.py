@@ -1,4 +1,4 @@
-"""Numbers that stand for texts and sequences, many at a time: what looks for equal ones sorts them.
+"""Numbers that stand for texts and sequences, many at a time, and the different ones among them.
 
 64 bits: among a million different things two share a number once in 37 million tries.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-__all__ = ["code_points", "hash_sequences", "in_chunks", "mix"]
+__all__ = ["code_points", "distinct", "hash_sequences", "in_chunks", "mix"]
 
 _CHUNK = 1 << 14  # texts
 
@@ -25,6 +25,18 @@ def code_points(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     flat = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), "<u4")
     return flat, np.concatenate(([0], np.cumsum(lengths)))
+
+
+def distinct(numbers: np.ndarray) -> np.ndarray:
+    """Return the different ones, rising: `np.unique` by sorting.
+
+    NumPy 2.4's goes through a hash table where nothing but the values is asked for: 400 times the
+    time for 350,000 keys of user and item.
+    """
+    ordered = np.sort(numbers, axis=None)
+    new = np.ones(len(ordered), bool)
+    new[1:] = ordered[1:] != ordered[:-1]
+    return ordered[new]
 
 
 def mix(numbers: np.ndarray) -> np.ndarray:

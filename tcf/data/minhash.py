@@ -15,7 +15,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from tcf.data.hashing import code_points, hash_sequences, in_chunks, mix
+from tcf.data.hashing import code_points, distinct, hash_sequences, in_chunks, mix
 
 __all__ = ["NearDuplicates", "candidates", "jaccard", "near_duplicates", "signatures"]
 
@@ -47,12 +47,12 @@ class NearDuplicates:
     @property
     def num_surplus(self) -> int:
         """Texts that would be gone if one of each group stayed."""
-        return len(self.group) - len(np.unique(self.group))
+        return len(self.group) - len(distinct(self.group))
 
     @property
     def num_groups(self) -> int:
         """Groups of two texts and more."""
-        return int((np.unique(self.group, return_counts=True)[1] > 1).sum())
+        return int((np.bincount(self.group) > 1).sum())
 
 
 def near_duplicates(
@@ -227,7 +227,7 @@ def _gathered(parts: Iterator[np.ndarray], *, num_texts: int) -> Iterator[np.nda
     for part in itertools.chain(parts, [np.empty((0, 2), np.int64)]):
         waiting.append(part[:, 0] * num_texts + part[:, 1])
         if not len(part) or sum(map(len, waiting)) >= _PENDING:
-            yield np.stack(np.divmod(np.unique(np.concatenate(waiting)), num_texts), axis=1)
+            yield np.stack(np.divmod(distinct(np.concatenate(waiting)), num_texts), axis=1)
             waiting = []
 
 
