@@ -73,7 +73,8 @@ def later_training(split: Split) -> Finding:
     """
     times, targets = true_times(split.train), split.test.times
     if times is None or targets is None or not len(targets):
-        found = "not made: the data says in which order, not when; it cannot be told"
+        who = "data says" if times is None else "split says of its targets"
+        found = f"not made: the {who} in which order, not when; it cannot be told"
         return Finding("training after the cut", "ok", found)
     ordered = np.sort(times)
     later = 1 - np.searchsorted(ordered, targets, side="right") / len(ordered)

@@ -83,19 +83,18 @@ def repeated_items(taken: Interactions) -> Finding:
 
 def identical_histories(taken: Interactions) -> Finding:
     """Users who took the same items in the same order are robots, or one user twice."""
-    long = np.flatnonzero(taken.counts() >= _LONG)
-    kept = taken.take(long)
-    content = np.stack([hash_sequences(kept.rows, kept.offsets), kept.counts().astype(np.uint64)])
-    groups = np.unique(content, axis=1, return_counts=True)[1] if len(long) else np.empty(0, int)
-    surplus = len(long) - len(groups)
+    long = taken.counts() >= _LONG
+    content = hash_sequences(taken.rows, taken.offsets)[long]
+    groups = np.unique(content, return_counts=True)[1]
+    surplus = len(content) - len(groups)
     return Finding.judged(
         "identical histories",
-        f"{surplus} of {len(long)} users ({percent(surplus, len(long))}) with at least "
+        f"{surplus} of {len(content)} users ({percent(surplus, len(content))}) with at least "
         f"{_LONG} interactions repeat another's whole history; "
         f"the largest group has {int(groups.max(initial=0))}",
-        warn=surplus > _RARE * len(long),
+        warn=surplus > _RARE * len(content),
         fix="one history in training and test gives the target away: drop the copies",
-        figures={"share_surplus": surplus / max(1, len(long))},
+        figures={"share_surplus": surplus / max(1, len(content))},
     )
 
 

@@ -167,6 +167,9 @@ class TestSplit:
             "not made: the data says in which order, not when; it cannot be told",
         )
         assert audit_.later_training(split).figures == {}
+        whole = self.split()
+        untold = replace(whole, test=replace(whole.test, times=None))
+        assert "the split says of its targets in which" in audit_.later_training(untold).found
 
     def test_targets_without_training(self):
         finding = audit_.cold_targets(self.split())  # 5 and 6 are targets alone; 1 has three
