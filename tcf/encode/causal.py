@@ -73,8 +73,15 @@ class LanguageModel:
         rows = self._tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)
         return rows["input_ids"]
 
-    def read(self, rows: Sequence[list[int]]) -> list[TokenLosses]:
-        """Return what the model makes of the tokens of each row, in batches of like length."""
+    def read(
+        self, rows: Sequence[list[int]], *, advance: Callable[[int], None] | None = None
+    ) -> list[TokenLosses]:
+        """Return what the model makes of the tokens of each row, in batches of like length.
+
+        Args:
+            rows: Token ids.
+            advance: Hears how many rows have been read.
+        """
         tokens = self._tokens(rows)
         lengths = tokens.lengths - 1
         found: dict[int, TokenLosses] = {}
@@ -93,6 +100,8 @@ class LanguageModel:
             for place, row in enumerate(at.tolist()):
                 count = lengths[row]
                 found[row] = TokenLosses(loss[place, :count], likeliest[place, :count])
+            if advance is not None:
+                advance(len(at))
         return [found[row] for row in range(len(rows))]
 
     def _tokens(self, rows: Sequence[list[int]]) -> Tokens:

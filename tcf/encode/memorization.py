@@ -1,6 +1,6 @@
 """Whether a language model knows the titles of a data set by heart: a probe for causal encoders."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 from tcf.data.findings import Finding, percent
 from tcf.encode.causal import LanguageModel, TokenLosses
 from tcf.encode.encoders import resolve
+from tcf.encode.progress import LazyBar
 from tcf.encode.spec import EncoderSpec
 from tcf.errors import EncoderError
 
@@ -52,6 +53,7 @@ def check_memorization(
     seed: int,
     num_titles: int = 256,
     device: str | None = None,
+    progress: bool = True,
     **settings: Any,
 ) -> Finding:
     """Probe whether a causal encoder knows which ending belongs to which title.
@@ -67,6 +69,7 @@ def check_memorization(
         seed: Of the draw, the shuffles and the swaps.
         num_titles: How many to probe.
         device: Torch device; default CUDA where there is one, else the CPU.
+        progress: Show a bar on stderr once the probe has taken two seconds.
         **settings: ``dtype`` and others of `EncoderSpec`; by default float32 is used.
 
     Returns:
@@ -90,7 +93,8 @@ def check_memorization(
             f"there are {len(titles)}"
         )
         return Finding("memorised titles", "ok", found)
-    return _judged(spec, recall(spec, titles, rng=rng, device=device))
+    with LazyBar(3 * len(titles), "Probing titles", shown=progress) as bar:
+        return _judged(spec, recall(spec, titles, rng=rng, device=device, advance=bar.advance))
 
 
 def recall(
@@ -99,6 +103,7 @@ def recall(
     *,
     rng: np.random.Generator,
     device: str | None = None,
+    advance: Callable[[int], None] | None = None,
 ) -> Recall:
     """Return what a causal model makes of titles, whole, shuffled and with swapped endings.
 
@@ -107,6 +112,7 @@ def recall(
         titles: The words of each.
         rng: Shuffles and swaps.
         device: Torch device, or None.
+        advance: Hears how many of three texts a title have been read.
 
     Raises:
         EncoderError: As `check_memorization`.
@@ -130,7 +136,9 @@ def recall(
     other[order] = np.roll(order, 1)  # nobody gets his own
     swapped = [begins[kept[m]] + ending for m, ending in zip(other, endings, strict=True)]
     shuffled = model.ids([" ".join(_shuffled(titles[n], rng)) for n in kept])
-    own, mixed, after = (model.read(rows) for rows in ([whole[n] for n in kept], shuffled, swapped))
+    own, mixed, after = (
+        model.read(rows, advance=advance) for rows in ([whole[n] for n in kept], shuffled, swapped)
+    )
     last = [len(ending) for ending in endings]
     ends, after_others = _ends(own, last), _ends(after, last)
     return Recall(
