@@ -1,10 +1,11 @@
-"""`tcf data ls | show | download`: published data sets, and what a folder holds."""
+"""`tcf data ls | show | audit | download`: published data sets, and what a folder holds."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tcf.cli.audit import audit
 from tcf.cli.shared import one_line_errors, print_rows
 
 if TYPE_CHECKING:
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["data"]
 
-data = typer.Typer(no_args_is_help=True, help="List, show and download published data sets.")
+data = typer.Typer(no_args_is_help=True, help="List, show, audit and download data sets.")
+data.command("audit")(audit)
 _HEADS = ("name", "users", "items", "interactions", "terms", "get it", "reader checked on")
 
 

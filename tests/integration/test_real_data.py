@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tcf.data.audit import audit_files, split_findings
 from tcf.data.catalog import Catalog, Interactions
 from tcf.data.datasets import DATASETS, load_dataset
 from tcf.data.filter import FilterReport, filter_interactions
@@ -68,6 +69,38 @@ def test_the_published_and_the_unrolled_files_say_the_same(unrolled):
         assert text.split() == text_of[item_id].split()  # the unrolled one squeezed its whitespace
     assert sorted(published.user_ids) == sorted(taken.user_ids)
     assert history_ids(published_catalog, published) == history_ids(catalog, taken)
+
+
+@pytest.mark.parametrize(
+    ("name", "problems", "warnings"),
+    [
+        ("microlens-50k", set(), {"cold targets", "near-duplicate texts"}),
+        (
+            "ml-latest-small",
+            set(),
+            {"equal times", "item order", "training after the cut", "cold targets"},
+        ),
+        (
+            "online-retail",
+            {"equal times"},  # an invoice has one time
+            {
+                "short histories",
+                "repeated items",
+                "item order",
+                "cut texts",  # descriptions end at 35 characters
+                "near-duplicate texts",
+                "training after the cut",
+            },
+        ),
+    ],
+)
+def test_the_audit_of_the_three_data_sets(name: str, problems: set[str], warnings: set[str]):
+    catalog, taken = read_folder(folder(name))
+    findings = audit_files(catalog, taken, min_interactions=5, seed=0)
+    items, taken, _ = filter_interactions(catalog, taken)
+    findings += split_findings(leave_one_out(items, taken))
+    assert {f.check for f in findings if f.verdict == "problem"} == problems
+    assert {f.check for f in findings if f.verdict == "warning"} == warnings
 
 
 def history_ids(catalog: Catalog, taken: Interactions) -> dict[str, list[str]]:
