@@ -127,9 +127,15 @@ class Interactions:
         """Number of (user, item, time) events."""
         return len(self.rows)
 
-    def counts(self) -> np.ndarray:
-        """Return the ``(num_users,)`` int64 number of interactions of each user."""
-        return np.diff(self.offsets)
+    def counts(self, kept: np.ndarray | None = None) -> np.ndarray:
+        """Return the ``(num_users,)`` int64 number of interactions of each user.
+
+        Args:
+            kept: ``(num_interactions,)`` bool; only those are counted. None: all.
+        """
+        if kept is None:
+            return np.diff(self.offsets)
+        return np.diff(np.concatenate(([0], np.cumsum(kept)))[self.offsets])
 
     def take(self, users: np.ndarray, *, last: int | None = None) -> "Interactions":
         """Return the interactions of these ``(n,)`` users, in the order given.
@@ -145,6 +151,12 @@ class Interactions:
         times = None if self.times is None else self.times[places]
         ids = tuple(self.user_ids[user] for user in users)
         return Interactions(ids, self.rows[places], offsets, times)
+
+    def where(self, kept: np.ndarray) -> "Interactions":
+        """Return the interactions where ``(num_interactions,)`` bool is True; all users stay."""
+        offsets = np.concatenate(([0], np.cumsum(self.counts(kept))))
+        times = None if self.times is None else self.times[kept]
+        return Interactions(self.user_ids, self.rows[kept], offsets, times)
 
     def users(self) -> np.ndarray:
         """Return the ``(num_interactions,)`` int64 user index of each interaction."""

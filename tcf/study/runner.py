@@ -6,17 +6,20 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from tcf.data.filter import FilterReport, filter_interactions
-from tcf.data.split import Split, leave_one_out
+from tcf.data.filter import FilterReport, apply_filters, filter_interactions
+from tcf.data.split import Split, SplitReport
 from tcf.encode.location import cache_folder
 from tcf.evaluate.catalog_metrics import list_metrics
 from tcf.evaluate.ranking import rank_and_list
+from tcf.model.backbones import BACKBONES
 from tcf.study.build import ItemText, build, device, untrained
 from tcf.study.config import NUMBERS, RunConfig, Study, fingerprint
 from tcf.study.encoding import encode_arms
@@ -33,6 +36,7 @@ from tcf.study.records import (
 )
 from tcf.study.tuning import tune
 from tcf.train import History, fit
+from tcf.train.examples import check_users
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -107,7 +111,12 @@ def run_study(
     if folder is None:
         raise ValueError("a study keeps its vectors: cache must be 'auto' or a folder; got None")
     split, report = load_split(study, data)
-    say(f"{study.name}: {report}")
+    told = _split_told(split.report)
+    for line in (*report.steps, report, *([split.report] if told else [])):
+        say(f"{study.name}: {line}")
+    for config in study.runs:
+        if config.backbone is not None:
+            check_users(BACKBONES[config.backbone.name], split)
     embeddings = encode_arms(study, split, cache=folder)
     if study.tuning is not None:
         study = tune(
@@ -140,7 +149,7 @@ def run_study(
         models=folder / "models" if keep_models else None,
         tracking=folder / "tracking",
         track=track,
-        data={"checksum": split.checksum, **report.as_dict()},
+        data={"checksum": split.checksum, **report.as_dict(), **told},
         provenance=provenance(),
         searches=study.searches,
     )
@@ -165,12 +174,21 @@ def run_study(
 
 
 def load_split(study: Study, data: Path | None) -> tuple[Split, FilterReport]:
-    """Load, filter and split a study's data."""
-    catalog, interactions = study.load(data)
-    catalog, interactions, report = filter_interactions(
-        catalog, interactions, min_interactions=study.min_interactions, last=study.last
-    )
-    return leave_one_out(catalog, interactions), report
+    """Load, filter and split a study's data.
+
+    Raises:
+        ValueError: If the split asks for several test targets of a user.
+    """
+    last = partial(filter_interactions, min_interactions=study.min_interactions, last=study.last)
+    catalog, interactions, report = apply_filters(*study.load(data), filters=(*study.filters, last))
+    split = study.split(catalog, interactions)
+    if not split.test.one_a_user:
+        raise ValueError(
+            "a study asks each user for one test target, so that its intervals are over users; "
+            f"{split.report} asks {len(np.unique(split.test.users))} users for {len(split.test)}: "
+            "take targets='first' or 'last', or rank_targets without a study"
+        )
+    return split, report
 
 
 def run_one(
@@ -258,6 +276,11 @@ def _run_claimed(
     )
     first = settings.metrics[0]
     return f"{first} {metrics[first]['mean']:.4f} in {train_seconds + test_seconds:.0f} s"
+
+
+def _split_told(report: SplitReport) -> dict[str, Any]:
+    """Return what records tell of a split; of plain leave-one-out they never told."""
+    return {} if report == SplitReport() else {"split": report.as_dict()}
 
 
 def _tracker(config: RunConfig, key: str, settings: _Settings) -> "Accelerator | None":
