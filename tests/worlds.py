@@ -15,13 +15,23 @@ def catalog(num_items: int) -> Catalog:
     return Catalog(tuple(f"i{n}" for n in numbers), tuple(f"the item {n}" for n in numbers))
 
 
-def interactions(histories: Sequence[Sequence[int]]) -> Interactions:
-    """Users ``u0``, ``u1``, ... with these rows, oldest first."""
+def interactions(
+    histories: Sequence[Sequence[int]], times: Sequence[Sequence[int]] | None = None
+) -> Interactions:
+    """Users ``u0``, ``u1``, ... with these rows, oldest first, and when each was taken."""
     return Interactions(
         tuple(f"u{n}" for n in range(len(histories))),
         np.array([row for history in histories for row in history], np.int32),
         np.cumsum([0, *map(len, histories)]),
+        None if times is None else np.array([t for part in times for t in part], np.int64),
     )
+
+
+def history_ids(catalog: Catalog, taken: Interactions) -> dict[str, list[str]]:
+    """The item ids that each user took, by user id."""
+    ids = np.array(["", *catalog.item_ids], dtype=object)[taken.rows]
+    parts = np.split(ids, taken.offsets[1:-1])
+    return {user: part.tolist() for user, part in zip(taken.user_ids, parts, strict=True)}
 
 
 def ranking_tasks(histories: Sequence[Sequence[int]], targets: Sequence[int]) -> Targets:
