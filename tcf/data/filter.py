@@ -15,9 +15,9 @@ class FilterReport:
     """What a filter removed: users, items and interactions, before and after.
 
     Attributes:
-        name: Of the filter; empty for `filter_interactions`, which every study has.
+        name: Of the filter; of several together, that of the last.
         settings: As the filter used them, moments in seconds.
-        steps: The reports of the filters that came before, where this is of several together.
+        steps: The report of each, where this is of several together.
     """
 
     users_before: int
@@ -26,26 +26,23 @@ class FilterReport:
     items_after: int
     interactions_before: int
     interactions_after: int
-    name: str = ""
+    name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     steps: tuple["FilterReport", ...] = ()
 
     def __str__(self) -> str:
         """Say it in a line."""
-        told = ", ".join(f"{name}={value}" for name, value in self.settings.items())
         return (
-            f"{self.name}{f' ({told})' if told else ''}{': ' if self.name else ''}"
             f"kept {self.users_after:,} of {self.users_before:,} users, "
             f"{self.items_after:,} of {self.items_before:,} items, "
             f"{self.interactions_after:,} of {self.interactions_before:,} interactions"
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the counts by name, for a record; the filter and its settings where it has any."""
-        about = {"name": self.name, **self.settings} if self.name else {}
+        """Return the counts by name, for a record; of several filters those of each as well."""
         counts = {name: value for name, value in vars(self).items() if isinstance(value, int)}
-        steps = {"filters": [step.as_dict() for step in self.steps]} if self.steps else {}
-        return {**about, **counts, **steps}
+        steps = [{"name": one.name, **one.settings, **one.as_dict()} for one in self.steps]
+        return {**counts, **({"filters": steps} if steps else {})}
 
 
 Filtered = tuple[Catalog, Interactions, FilterReport]
@@ -88,7 +85,9 @@ def filter_interactions(
             f"no user has min_interactions={min_interactions} or more; the longest history has "
             f"{counts.max(initial=0)}: lower min_interactions or check the user column"
         )
-    return _renumbered(catalog, interactions, interactions.take(kept_users, last=last))
+    kept = interactions.take(kept_users, last=last)
+    settings = {"min_interactions": min_interactions, "last": last}
+    return _renumbered(catalog, interactions, kept, name="interactions", settings=settings)
 
 
 def filter_sample(
@@ -145,8 +144,10 @@ def apply_filters(
     for one in filters:
         catalog, interactions, report = one(catalog, interactions)
         reports.append(report)
+    if len(reports) == 1:
+        return catalog, interactions, reports[0]
     before = {name: value for name, value in vars(reports[0]).items() if name.endswith("_before")}
-    return catalog, interactions, replace(reports[-1], **before, steps=tuple(reports[:-1]))
+    return catalog, interactions, replace(reports[-1], **before, steps=tuple(reports))
 
 
 def keep_where(
@@ -188,8 +189,8 @@ def _renumbered(
     before: Interactions,
     kept: Interactions,
     *,
-    name: str = "",
-    settings: Mapping[str, Any] | None = None,
+    name: str,
+    settings: Mapping[str, Any],
 ) -> Filtered:
     """Drop the items nobody kept, number the rest anew from 1, and report."""
     used = np.zeros(catalog.num_items + 1, bool)
@@ -204,6 +205,6 @@ def _renumbered(
         interactions_before=before.num_interactions,
         interactions_after=kept.num_interactions,
         name=name,
-        settings=settings or {},
+        settings=settings,
     )
     return catalog.select(np.flatnonzero(used)), kept, report

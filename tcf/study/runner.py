@@ -112,8 +112,11 @@ def run_study(
         raise ValueError("a study keeps its vectors: cache must be 'auto' or a folder; got None")
     split, report = load_split(study, data)
     told = _split_told(split.report)
-    for line in (*report.steps, report, *([split.report] if told else [])):
-        say(f"{study.name}: {line}")
+    for step in report.steps:
+        say(f"{study.name}: {step.name}: {step}")
+    say(f"{study.name}: {report}")
+    if told:
+        say(f"{study.name}: {split.report}")
     for config in study.runs:
         if config.backbone is not None:
             check_users(BACKBONES[config.backbone.name], split)

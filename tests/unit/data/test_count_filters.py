@@ -19,13 +19,9 @@ def test_items_are_counted_first_and_users_on_what_is_left():
         "u0": ["i1", "i2", "i1"],
         "u3": ["i1", "i1", "i2", "i2"],
     }
-    assert str(report) == (
-        "counts (min_item=4, min_user=3): kept 2 of 4 users, 2 of 6 items, 7 of 13 interactions"
-    )
+    assert (report.name, report.settings) == ("counts", {"min_item": 4, "min_user": 3})
+    assert str(report) == "kept 2 of 4 users, 2 of 6 items, 7 of 13 interactions"
     assert report.as_dict() == {
-        "name": "counts",
-        "min_item": 4,
-        "min_user": 3,
         "users_before": 4,
         "users_after": 2,
         "items_before": 6,
