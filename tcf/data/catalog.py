@@ -133,9 +133,11 @@ class Interactions:
         Args:
             kept: ``(num_interactions,)`` bool; only those are counted. None: all.
         """
-        if kept is None:
-            return np.diff(self.offsets)
-        return np.diff(np.concatenate(([0], np.cumsum(kept)))[self.offsets])
+        counts = np.diff(self.offsets)
+        if kept is not None:
+            some = counts > 0  # reduceat knows no empty span
+            counts[some] = np.add.reduceat(kept, self.offsets[:-1][some], dtype=np.int64)
+        return counts
 
     def take(self, users: np.ndarray, *, last: int | None = None) -> "Interactions":
         """Return the interactions of these ``(n,)`` users, in the order given.

@@ -75,9 +75,11 @@ def split_cold_items(
     Of the items that anybody took, a share is held out for the test and another one for validation;
     all their interactions are removed from training. Each user's last interaction with an item held
     out for the test is the test target, likewise for validation; known is what was taken before it
-    of the items not held out, so that no held-out item is input. All items stay in the catalogue
-    and are ranked. A user who took only held-out items before the target has none and is left out.
-    Nothing is said of time: a user's training interactions may be later than the target; for items
+    of the items not held out, so that no held-out item is input. A user for whom that is nothing is
+    left out. All items stay in the catalogue and are ranked; losses that draw negatives from the
+    catalogue, or read all of it, push held-out items down, in-batch softmax does not see them.
+
+    Nothing is said of time: a user's training interactions may be later than the target. For items
     that are cold because they are new, take `split_by_time` and the slice of cold targets.
 
     Args:

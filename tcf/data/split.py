@@ -79,7 +79,7 @@ class SplitReport:
         left_out: Number of interactions or tasks by what they are.
     """
 
-    name: str = "leave one out"
+    name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
 
@@ -93,6 +93,10 @@ class SplitReport:
         """Return it for a record."""
         left_out = {"left_out": dict(self.left_out)} if self.left_out else {}
         return {"name": self.name, **self.settings, **left_out}
+
+
+LEAVE_ONE_OUT = SplitReport("leave one out")
+"""Of a split that has no settings and leaves nothing out."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ class Split:
     train: Interactions
     validation: Targets
     test: Targets
-    report: SplitReport = SplitReport()
+    report: SplitReport = SplitReport("one's own")
 
     @property
     def num_items(self) -> int:
@@ -176,6 +180,7 @@ def leave_one_out(catalog: Catalog, interactions: Interactions) -> Split:
         interactions.where(trained),
         validation=Targets(users, rows[ends - 2], rows, starts, ends - 2),
         test=Targets(users, rows[ends - 1], rows, starts, ends - 1),
+        report=LEAVE_ONE_OUT,
     )
 
 

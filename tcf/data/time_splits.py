@@ -76,7 +76,8 @@ def split_by_time(
 
     A user may have a target in one period, in both or in none. With ``targets="all"`` a user has
     several tasks, each with the ones before it known: good for `rank_targets`, where a mean is then
-    over interactions; a study asks each user once.
+    over interactions, and the work grows with the known items of all tasks together; a study asks
+    each user once.
 
     Args:
         catalog: Items.

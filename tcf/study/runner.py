@@ -15,7 +15,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from tcf.data.filter import FilterReport, apply_filters, filter_interactions
-from tcf.data.split import Split, SplitReport
+from tcf.data.split import LEAVE_ONE_OUT, Split
 from tcf.encode.location import cache_folder
 from tcf.evaluate.catalog_metrics import list_metrics
 from tcf.evaluate.ranking import rank_and_list
@@ -111,7 +111,8 @@ def run_study(
     if folder is None:
         raise ValueError("a study keeps its vectors: cache must be 'auto' or a folder; got None")
     split, report = load_split(study, data)
-    told = _split_told(split.report)
+    # of plain leave-one-out records never told
+    told = {} if split.report == LEAVE_ONE_OUT else {"split": split.report.as_dict()}
     for step in report.steps:
         say(f"{study.name}: {step.name}: {step}")
     say(f"{study.name}: {report}")
@@ -279,11 +280,6 @@ def _run_claimed(
     )
     first = settings.metrics[0]
     return f"{first} {metrics[first]['mean']:.4f} in {train_seconds + test_seconds:.0f} s"
-
-
-def _split_told(report: SplitReport) -> dict[str, Any]:
-    """Return what records tell of a split; of plain leave-one-out they never told."""
-    return {} if report == SplitReport() else {"split": report.as_dict()}
 
 
 def _tracker(config: RunConfig, key: str, settings: _Settings) -> "Accelerator | None":

@@ -62,7 +62,7 @@ def test_leave_one_out_under_a_limit_asks_for_last_items_only(data: tuple[str, D
 
 def test_repeated_and_cold_targets_are_dropped(data: tuple[str, Data]):
     _, (catalog, taken) = data
-    split = split_by_time(catalog, taken, validation_from="80%", test_from="90%", targets="all")
+    split = split_by_time(catalog, taken, validation_from="80%", test_from="90%", targets="last")
     some = drop_tasks(split, repeated=True, cold_items=True, new_users=True)
     assert 0 < len(some.test) < len(split.test)
     assert not some.test.target_in_history.any()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tcf.data.catalog import Catalog
-from tcf.data.split import SplitReport, Targets, drop_tasks, leave_one_out
+from tcf.data.split import LEAVE_ONE_OUT, Targets, drop_tasks, leave_one_out
 from tcf.data.time_splits import leave_one_out_before
 from tcf.errors import DataError
 from tests import worlds
@@ -87,7 +87,7 @@ def test_times_go_with_the_training_part_and_are_no_part_of_the_checksum():
 def test_plain_leave_one_out_has_the_checksum_it_always_had():
     split = leave_one_out(worlds.catalog(4), worlds.interactions(HISTORIES))
     assert split.checksum == "b999880a1e8b0b09e1da2e67a1471372b08e505cf5ba6fe4fe2d5e3a41f223a0"
-    assert split.report == SplitReport() and str(split.report) == "leave one out"
+    assert split.report == LEAVE_ONE_OUT and str(split.report) == "leave one out"
 
 
 def test_repeated_targets_are_kept_or_dropped_and_counted():

@@ -156,8 +156,11 @@ def test_plain_studies_tell_what_they_always_told(tmp_path: Path):
 def test_a_split_of_ones_own_is_a_function(tmp_path: Path):
     def every_other_user(catalog: Catalog, taken: Interactions) -> Split:
         split = leave_one_out(catalog, taken)
-        return replace(split, test=split.test.take(split.test.users % 2 == 0))
+        some = split.test.take(split.test.users % 2 == 0)
+        return Split(catalog, split.train, split.validation, some)
 
     planned = study(every_other_user, min_interactions=5, last=23)
     planned = replace(planned, runs=(planned.runs[-1],))
     assert run(planned, tmp_path)[0].num_made == 1
+    (record,) = read_records(tmp_path / "records").values()
+    assert record["data"]["split"] == {"name": "one's own"}
