@@ -15,6 +15,7 @@ import polars as pl
 
 from tcf.errors import DataError
 
+BATCH_ROWS = 1_000_000  # read at a time: what of a file lies in memory as text
 _UNIT = "\x1f"  # stands for a separator of two characters, which no parser takes
 _WHOLE = pl.QueryOptFlags(projection_pushdown=False)  # else fields beyond the header go unseen
 
@@ -43,10 +44,10 @@ CSV = Dialect(",", quoted=True)
 TSV = Dialect("\t")
 
 
-def read_delimited(
+def scan_delimited(
     path: Path, columns: Sequence[str], *, dialect: Dialect, names: Sequence[str] | None
-) -> pl.DataFrame:
-    """Return these columns of a file as text; an empty field is ``""``.
+) -> Iterator[pl.DataFrame]:
+    """Yield these columns of a file as text, a batch of rows at a time; an empty field is ``""``.
 
     Args:
         path: The file; gzip by its suffix.
@@ -71,20 +72,18 @@ def read_delimited(
             if len(found) != len(names):
                 _explain(path, dialect, names, None)
             lazy, found = lazy.rename(dict(zip(found, names, strict=True))), list(names)
-        if any(
-            "\ufffd" in name or "\0" in name for name in found
-        ):  # Polars lets those pass in headers
+        if any("\ufffd" in name or "\0" in name for name in found):  # Polars lets those pass
             raise DataError(
                 f"{path}:1: the text must be UTF-8; the header is not: convert the file"
             )
         check_columns(found, columns, str(path))
-        kept = list(dict.fromkeys([*columns, found[-1]]))
-        frame = lazy.select(kept).collect(engine="streaming", optimizations=_WHOLE)
+        kept = lazy.select(list(dict.fromkeys([*columns, found[-1]])))
+        for frame in kept.collect_batches(chunk_size=BATCH_ROWS, optimizations=_WHOLE):
+            if frame[found[-1]].null_count():  # a short line has no last field
+                _check_field_counts(path, dialect, names)
+            yield frame.select(columns).fill_null("")
     except (pl.exceptions.PolarsError, OSError, EOFError, UnicodeError, zlib.error) as error:
         _explain(path, dialect, names, error)
-    if frame[found[-1]].null_count():  # a short line has no last field
-        _check_field_counts(path, dialect, names)
-    return frame.select(columns).fill_null("")
 
 
 def check_columns(found: Sequence[str], wanted: Sequence[str], name: str) -> None:

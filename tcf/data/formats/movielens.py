@@ -11,7 +11,7 @@ from tcf.data.catalog import Catalog, Interactions
 from tcf.data.formats.delimited import CSV, TSV, Dialect, check_columns
 from tcf.data.formats.events import interactions_of
 from tcf.data.formats.files import matching, only
-from tcf.data.formats.tables import PathLike, Table, load
+from tcf.data.formats.tables import PathLike, Table, load, scan
 from tcf.data.formats.texts import Missing, catalog_of, fields_of
 
 _PIPES, _COLONS = Dialect("|", latin=True), Dialect("::", latin=True)
@@ -62,12 +62,12 @@ def read_movielens(
     folder = Path(folder)
     catalog = read_movies(folder, text=text, missing=missing)
     if matching(folder, "u.data"):
-        ratings = load(folder / "u.data", _RATING, dialect=TSV, names=_RATING)
+        ratings = scan(folder / "u.data", _RATING, dialect=TSV, names=_RATING)
     elif matching(folder, "ratings.dat"):
-        ratings = load(folder / "ratings.dat", _RATING, dialect=_COLONS, names=_RATING)
+        ratings = scan(folder / "ratings.dat", _RATING, dialect=_COLONS, names=_RATING)
     else:
         path = only(folder, "ratings.csv*", _CSV)
-        ratings = load(path, ["userId", "movieId", "timestamp"], dialect=CSV)
+        ratings = scan(path, ["userId", "movieId", "timestamp"], dialect=CSV)
     return catalog, interactions_of(
         ratings, catalog, user="userId", item="movieId", time="timestamp", missing=missing
     )

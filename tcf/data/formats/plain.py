@@ -6,7 +6,7 @@ from typing import Any
 from tcf.data.catalog import Catalog, Interactions
 from tcf.data.formats.events import interactions_of
 from tcf.data.formats.files import only
-from tcf.data.formats.tables import SUFFIXES, PathLike, load
+from tcf.data.formats.tables import SUFFIXES, PathLike, load, scan
 from tcf.data.formats.texts import Missing, catalog_of, fields_of
 
 
@@ -67,9 +67,9 @@ def read_interactions(
             an item is not in the catalogue.
     """
     columns = [user_column, item_column] + ([time_column] if time_column else [])
-    table = load(source, columns, ids=columns[:2])
+    tables = scan(source, columns, ids=columns[:2])
     return interactions_of(
-        table, catalog, user=user_column, item=item_column, time=time_column, missing=missing
+        tables, catalog, user=user_column, item=item_column, time=time_column, missing=missing
     )
 
 

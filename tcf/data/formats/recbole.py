@@ -13,7 +13,7 @@ from tcf.data.catalog import Catalog, Interactions
 from tcf.data.formats.delimited import TSV, first_fields
 from tcf.data.formats.events import group, interactions_of, number, rows_of
 from tcf.data.formats.files import matching, only
-from tcf.data.formats.tables import PathLike, Table, load, require_file
+from tcf.data.formats.tables import PathLike, Table, load, require_file, together
 from tcf.data.formats.texts import Missing, catalog_of, fields_of
 from tcf.errors import DataError
 
@@ -54,7 +54,7 @@ def read_recbole(
         )
     time = "timestamp" if all("timestamp" in header for header in names) else None
     columns = ("user_id", "item_id", *([time] if time else []))
-    table = _together([_load(path, columns) for path in paths])
+    table = together([_load(path, columns) for path in paths])
     return catalog, interactions_of(
         table, catalog, user="user_id", item="item_id", time=time, missing=missing
     )
@@ -112,24 +112,13 @@ def _load(path: Path, names: Sequence[str], *, optional: Sequence[str] = ()) -> 
     return Table(table.frame.rename(headed), table.name, table.at)
 
 
-def _together(tables: Sequence[Table]) -> Table:
-    """Return the rows of several tables as one."""
-    starts = np.cumsum([0, *(len(table.frame) for table in tables)])
-
-    def at(row: int) -> str:
-        part = int(np.searchsorted(starts, row, side="right")) - 1
-        return tables[part].at(int(row - starts[part]))
-
-    return Table(pl.concat([table.frame for table in tables]), tables[0].name, at)
-
-
 def _unroll(tables: Sequence[Table], catalog: Catalog, missing: Missing) -> Interactions:
     """Return each user's first list and then the next item of every line.
 
     Raises:
         DataError: If a list is not the end of what came before it.
     """
-    table = _together(tables)
+    table = together(tables)
     names, users = number(table.frame["user_id"])
     order = np.argsort(users, kind="stable")
     lists = table.frame["item_id_list"].str.strip_chars(" ").str.replace_all(" +", " ")

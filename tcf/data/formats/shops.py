@@ -6,7 +6,7 @@ from tcf.data.catalog import Catalog, Interactions
 from tcf.data.formats.events import interactions_of
 from tcf.data.formats.files import only
 from tcf.data.formats.plain import read_interactions, read_items
-from tcf.data.formats.tables import PathLike, load
+from tcf.data.formats.tables import PathLike, scan
 from tcf.data.formats.texts import Missing
 
 _CSV = (".csv", ".csv.gz")
@@ -42,7 +42,7 @@ def read_hm(
     folder = Path(folder)
     items = only(folder, "articles.csv*", _CSV)
     catalog = read_items(items, id_column="article_id", text=text, missing=missing)
-    sales = load(
+    sales = scan(
         only(folder, "transactions_train.csv*", _CSV), ["t_dat", "customer_id", "article_id"]
     )
     return catalog, interactions_of(

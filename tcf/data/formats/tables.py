@@ -1,26 +1,30 @@
 """Delimited, Parquet and Arrow files, and frames -> columns of text, each row traceable."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from tcf.data.formats.delimited import (
+    BATCH_ROWS,
     CSV,
     TSV,
     Dialect,
     check_columns,
     line_of,
-    read_delimited,
+    scan_delimited,
 )
 from tcf.errors import DataError
 
 PathLike = str | os.PathLike[str]
 SUFFIXES = (".tsv", ".csv", ".tsv.gz", ".csv.gz", ".parquet", ".arrow", ".feather")
 _BINARY = (".parquet", ".arrow", ".feather")
+_EMPTY = "{}: the file holds a header line and no row"
 
 
 @dataclass(frozen=True)
@@ -61,16 +65,49 @@ def load(
         DataError: If the source cannot be read so; the message names the file and, where the fault
             lies in a row, its line.
     """
+    parts = list(scan(source, columns, ids=ids, optional=optional, dialect=dialect, names=names))
+    return together(parts)
+
+
+def scan(
+    source: Any,
+    columns: Sequence[str],
+    *,
+    ids: Sequence[str] = (),
+    optional: Sequence[str] = (),
+    dialect: Dialect | None = None,
+    names: Sequence[str] | None = None,
+) -> Iterator[Table]:
+    """Yield what `load` returns in batches of rows, so that not all of it lies in memory as text.
+
+    Raises:
+        DataError: As `load` does, when the fault is reached.
+    """
     columns = list(dict.fromkeys(columns))
-    if isinstance(source, (str, os.PathLike)):
-        table = _load_file(Path(source), columns, ids, dialect, names)
-    else:
-        table = _of_frame(_as_frame(source), columns, ids, "the frame")
-    if table.frame.is_empty():
-        raise DataError(f"{table.name}: the file holds a header line and no row")
     required = [c for c in columns if c not in optional]
-    check_cells(table, columns, required)
-    return table
+    if isinstance(source, (str, os.PathLike)):
+        parts = _scan_file(Path(source), columns, ids, dialect, names)
+    else:
+        parts = _scan_frame(_as_frame(source).lazy(), columns, ids, "the frame")
+    for part in parts:
+        check_cells(part, columns, required)
+        yield part
+
+
+def together(parts: Sequence[Table]) -> Table:
+    """Return the rows of several tables as one."""
+    if len(parts) == 1:
+        return parts[0]
+    ends = np.cumsum([len(part.frame) for part in parts])
+    places = [part.at for part in parts]
+    frame = pl.concat([part.frame for part in parts])
+    return Table(frame, parts[0].name, lambda row: named(places, ends, row))
+
+
+def named(places: Sequence[Callable[[int], str]], ends: np.ndarray, row: int) -> str:
+    """Name a row of tables put together, given where each ends."""
+    part = int(np.searchsorted(ends, row, side="right"))
+    return places[part](row - int(ends[part - 1]) if part else row)
 
 
 def require_file(path: Path) -> None:
@@ -81,34 +118,43 @@ def require_file(path: Path) -> None:
         raise DataError(f"{path}: a file is needed; there is none: check the path")
 
 
-def _load_file(
+def _scan_file(
     path: Path,
     columns: list[str],
     ids: Sequence[str],
     dialect: Dialect | None,
     names: Sequence[str] | None,
-) -> Table:
+) -> Iterator[Table]:
     require_file(path)
     if dialect is None:
         if not path.name.endswith(SUFFIXES):
             raise DataError(f"{path}: the name must end in one of {', '.join(SUFFIXES)}")
         if path.name.endswith(_BINARY):
-            return _of_frame(_read_binary(path), columns, ids, str(path))
+            yield from _scan_binary(path, columns, ids)
+            return
         dialect = TSV if ".tsv" in path.suffixes else CSV
-    written, skipped = dialect, int(names is None)
-    frame = read_delimited(path, columns, dialect=dialect, names=names)
-    return Table(frame, str(path), lambda row: f"{path}:{line_of(path, written, row + skipped)}")
+    first = int(names is None)  # records before the batch, the header line among them
+    for frame in scan_delimited(path, columns, dialect=dialect, names=names):
+        at = partial(_line, path, dialect, first)
+        yield Table(frame, str(path), at)
+        first += len(frame)
+    if first == int(names is None):
+        raise DataError(_EMPTY.format(path))
 
 
-def _read_binary(path: Path) -> pl.DataFrame:
+def _line(path: Path, dialect: Dialect, first: int, row: int) -> str:
+    return f"{path}:{line_of(path, dialect, first + row)}"
+
+
+def _scan_binary(path: Path, columns: list[str], ids: Sequence[str]) -> Iterator[Table]:
     try:
         if path.suffix == ".parquet":
-            return pl.read_parquet(path)
-        with open(path, "rb") as file:
-            streamed = file.read(6) != b"ARROW1"
-        if not streamed:
-            return pl.read_ipc(path)
-        return pl.read_ipc_stream(path)
+            lazy = pl.scan_parquet(path)
+        else:
+            with open(path, "rb") as file:
+                streamed = file.read(6) != b"ARROW1"
+            lazy = pl.read_ipc_stream(path).lazy() if streamed else pl.scan_ipc(path)
+        yield from _scan_frame(lazy, columns, ids, str(path))
     except (pl.exceptions.PolarsError, OSError, EOFError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{path}: the file cannot be read: {reason}") from error
@@ -130,12 +176,15 @@ def _as_frame(source: Any) -> pl.DataFrame:
     )
 
 
-def _of_frame(frame: pl.DataFrame, columns: list[str], ids: Sequence[str], name: str) -> Table:
-    """Return the columns as text; dates as seconds."""
-    check_columns(frame.columns, columns, name)
+def _scan_frame(
+    lazy: pl.LazyFrame, columns: list[str], ids: Sequence[str], name: str
+) -> Iterator[Table]:
+    """Yield the columns as text; dates as seconds."""
+    schema = lazy.collect_schema()
+    check_columns(schema.names(), columns, name)
     dates = []
     for column in columns:
-        kind = frame.schema[column]
+        kind = schema[column]
         if kind.is_temporal():
             dates.append(pl.col(column).cast(pl.Datetime("us")).dt.epoch("us") / 1_000_000)
         elif kind.is_nested() or kind in (pl.Binary, pl.Object):
@@ -147,11 +196,20 @@ def _of_frame(frame: pl.DataFrame, columns: list[str], ids: Sequence[str], name:
                 f"{name}: ids must be text or integers; column {column!r} holds {kind}, as "
                 "integers with gaps become in some libraries: convert it"
             )
+    text = lazy.select(columns).with_columns(dates).cast(pl.String).fill_null("")
+    first = 0
     try:
-        text = frame.select(columns).with_columns(dates).cast(pl.String).fill_null("")
+        for frame in text.collect_batches(chunk_size=BATCH_ROWS):
+            yield Table(frame, name, partial(_row, name, first))
+            first += len(frame)
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{name}: the columns cannot be read as text: {error}") from error
-    return Table(text, name, lambda row: f"{name}, row {row}")
+    if not first:
+        raise DataError(_EMPTY.format(name))
+
+
+def _row(name: str, first: int, row: int) -> str:
+    return f"{name}, row {first + row}"
 
 
 def check_cells(table: Table, columns: list[str], required: list[str]) -> None:

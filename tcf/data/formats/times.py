@@ -1,5 +1,7 @@
 """Times as files give them -> seconds."""
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
 
@@ -36,8 +38,8 @@ def read_times(table: Table, column: str, *, date_format: str | None = None) -> 
     return times
 
 
-def in_seconds(times: np.ndarray, table: Table, column: str) -> np.ndarray:
-    """Return times in seconds, by the size of the numbers.
+def unit_of(times: np.ndarray, at: Callable[[int], str], column: str) -> int:
+    """Return how many of the times' unit make a second, by the size of the numbers.
 
     Rule: at 1e11 and more (and below 1e14) they are milliseconds since 1970, from there on
     microseconds, from 1e17 on nanoseconds, the sign left aside (dates before 1970 are negative).
@@ -45,28 +47,34 @@ def in_seconds(times: np.ndarray, table: Table, column: str) -> np.ndarray:
 
     Args:
         times: ``(n,)`` int64 or float64.
-        table: Where they are from, for the message.
+        at: Names a row, for the message.
         column: Their name, for the message.
 
     Raises:
         DataError: If the numbers are of two units.
     """
     if not len(times) or max(times.max(), -times.min()) < _STEPS[0][0]:
-        return times
+        return 1
     magnitudes = np.abs(times)
-    sizes = np.digitize(magnitudes, [limit for limit, _ in _STEPS])
-    stamps = sizes[magnitudes >= 1e8]  # smaller ones may be zeros or days, and tell no unit
-    if stamps.min() != stamps.max():
-        largest = times[np.argmax(magnitudes)]
-        odd = int(np.flatnonzero((magnitudes >= 1e8) & (sizes < stamps.max()))[0])
+    stamps = magnitudes >= 1e8  # smaller ones may be zeros or days, and tell no unit
+    limits = [limit for limit, _ in _STEPS]
+    size = int(np.digitize(magnitudes.max(), limits))
+    odd = stamps & (magnitudes < limits[size - 1])
+    if odd.any():
+        row, largest = int(np.argmax(odd)), times[np.argmax(magnitudes)]
         raise DataError(
-            f"{table.at(odd)}: the times of {column} must be of one unit; {times[odd]} cannot be "
+            f"{at(row)}: the times of {column} must be of one unit; {times[row]} cannot be "
             f"of the unit of {largest}: write them all in seconds"
         )
-    unit = _STEPS[int(stamps.max())][1]
-    if times.dtype == np.int64 and not (times % unit).any():
-        return times // unit
-    return times / unit
+    return _STEPS[size][1]
+
+
+def in_seconds(times: np.ndarray, unit: int) -> np.ndarray:
+    """Return times in seconds: int64 where all are whole seconds, else float64."""
+    if unit == 1:
+        return times
+    whole = times.dtype == np.int64 and not (times % unit).any()
+    return times // unit if whole else times / unit
 
 
 def _refuse(table: Table, cells: pl.Series, bad: pl.Series, wanted: str) -> None:
