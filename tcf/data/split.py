@@ -52,8 +52,8 @@ class Targets:
         found[task[self._known() == self.targets[task]]] = True
         return found
 
-    def take(self, tasks: np.ndarray) -> "Targets":
-        """Return some of the tasks: ``(n,)`` bool, or indices."""
+    def take(self, tasks: np.ndarray | slice) -> "Targets":
+        """Return some of the tasks: where ``(n,)`` bool is True, those of indices, or a slice."""
         mine = (part[tasks] for part in (self.users, self.targets, self.starts, self.ends))
         users, targets, starts, ends = mine
         return Targets(users, targets, self.rows, starts, ends)
