@@ -99,7 +99,7 @@ class Clusters:
         order = np.argsort(codes, kind="stable")
         left, beyond = (order[levels[order] < _NUM_LEVELS], order[levels[order] == _NUM_LEVELS])
         for _ in range(_MOST_ROUNDS):
-            if len(left) * self.tastes.shape[1] < _FEW:
+            if len(left) * self.tastes.shape[1] <= _FEW:
                 break
             clusters, bounds = self._propose(codes[left], levels[left], off[left], rng)
             found = self._settle(queries[left], days[left], clusters, bounds, rng)
@@ -148,7 +148,7 @@ class Clusters:
                 masses = queries[here] @ self.tastes[:, items]
                 masses += self._popularity(days[here], items)
                 masses -= limits[here, None]
-                place = (np.cumsum(np.exp(masses, out=masses), axis=1, out=masses) <= 1).sum(axis=1)
+                place = _passing(np.exp(masses, out=masses), np.ones(len(here)))
                 kept = place < masses.shape[1]
                 rows[here[kept]] = self.order[items][place[kept]] + 1
         return rows
@@ -170,9 +170,29 @@ class Clusters:
 def _choose(logits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return ``(n,)`` columns drawn from the softmax of each row; the logits are lost."""
     logits -= logits.max(axis=1, keepdims=True)
-    sums = np.cumsum(np.exp(logits, out=logits), axis=1, out=logits)
-    limits = rng.random(len(sums), np.float32) * sums[:, -1]
-    return np.minimum((sums <= limits[:, None]).sum(axis=1), sums.shape[1] - 1)
+    weights = np.exp(logits, out=logits)
+    column = _passing(weights, rng.random(len(weights)) * weights.sum(axis=1))
+    return np.where(column < weights.shape[1], column, weights.argmax(axis=1))  # rounding
+
+
+def _passing(weights: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Return the ``(n,)`` first column up to which a row's sum is over its limit; none: the width.
+
+    Sums of blocks first, then within a block: a running sum over all columns takes twice to twenty
+    times as long and is less exact.
+    """
+    width = weights.shape[1]
+    step = round(width**0.5)
+    starts = np.arange(0, width, step)
+    sums = np.cumsum(np.add.reduceat(weights, starts, axis=1), axis=1)
+    found = (sums <= limits[:, None]).sum(axis=1)
+    block = np.minimum(found, len(starts) - 1)
+    before = np.where(block > 0, sums[np.arange(len(sums)), block - 1], 0)
+    columns = block[:, None] * step + np.arange(step)
+    within = np.take_along_axis(weights, np.minimum(columns, width - 1), axis=1)
+    within[columns >= width] = 0
+    place = (np.cumsum(within, axis=1) <= (limits - before)[:, None]).sum(axis=1)
+    return np.where((found > block) | (place == step), width, block * step + place)
 
 
 def _bennett(largest: np.ndarray, variance: np.ndarray) -> np.ndarray:
