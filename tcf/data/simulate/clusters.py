@@ -24,8 +24,8 @@ import numpy as np
 from tcf.data.simulate.law import Law, Visits
 
 _MOST_CODES = 1024
-_QUERIES_A_CODE = 40  # to place the codes, and again to choose the levels
-_NUM_LEVELS = 24
+_QUERIES_A_CODE = 40  # to place the codes, and again to see how far queries are from them
+_NUM_LEVELS = 32
 _FEW = 1 << 26  # users left times items: cheaper to look at all of them than to try again
 _MOST_ROUNDS = 64
 _RUN_USERS = 512
@@ -46,12 +46,12 @@ class Clusters:
         self.edges = np.append(self.edges, len(tastes))
         self.tastes = tastes[self.order].T.astype(np.float32)  # (K, N)
         self.popularity = popularity[:, self.order].astype(np.float32)  # (num_days, N)
-        num_codes = int(np.clip(visits.offsets[-1] // _RUN_USERS, 1, _MOST_CODES))
+        num_codes = int(np.clip(len(visits.user_taste) // _RUN_USERS, 1, _MOST_CODES))
         queries = _typical(law, visits, num=2 * num_codes * _QUERIES_A_CODE, rng=rng)
         self.codes = _codebook(queries[::2], num_codes, rng)
         distance = queries[1::2] - self.codes[_nearest(queries[1::2], self.codes)]
-        at = np.linspace(0, 1, _NUM_LEVELS + 1)[1:]
-        self.levels = np.quantile(np.linalg.norm(distance, axis=1), at) + _TINY
+        longest = np.linalg.norm(distance, axis=1).max() + _TINY
+        self.levels = longest * np.arange(1, _NUM_LEVELS + 1) / _NUM_LEVELS
         self._tabulate()
 
     def _tabulate(self) -> None:
