@@ -14,6 +14,7 @@ REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "tcf"
 ORDER = [
     ("errors", "_util"),
+    ("_checkpoint",),
     ("data",),
     ("encode",),
     ("model",),
