@@ -39,6 +39,8 @@ def build(size: Size, recipe: Recipe, *, vocab_size: int, seed: int) -> Any:
         model = OPTForCausalLM(config)
         if recipe.rule == "mup":
             _draw(model, size)
+    if recipe.dtype != "float32":  # torch's fused attention goes backward slowly in it on a CPU
+        model.set_attn_implementation("eager")
     return model
 
 

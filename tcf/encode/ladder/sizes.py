@@ -115,7 +115,9 @@ def _shapes(count: float, head: int) -> Iterable[Size]:
         middle = max(1, round(count / (12 * hidden**2)))
         for layers in {1, middle, middle + 1, max(1, middle - 1)}:
             left = (count - 2 * hidden) / layers - 4 * hidden**2 - 9 * hidden
-            inner = max(8, 8 * round(left / (2 * hidden + 1) / 8))
+            one = layers * (2 * hidden + 1)  # parameters that a unit of the feed-forward has
+            step = 8 if 8 * one <= _TOLERANCE * count else 1
+            inner = max(step, step * round(left * layers / one / step))
             yield Size(hidden, layers, heads, inner)
 
 

@@ -101,17 +101,7 @@ class Trainer:
 
     def step(self, rows: NDArray[np.int64]) -> None:
         """Make one step on these texts."""
-        self.model.train()
-        num_tokens = int(self.corpus.lengths[rows].sum())
-        loss = 0.0
-        for part in self._parts(rows):
-            share = int(self.corpus.lengths[part].sum()) / num_tokens
-            with torch.autocast(
-                self._device.type, torch.bfloat16, enabled=self.recipe.dtype == "bfloat16"
-            ):
-                of_part = self._loss(part) * share
-            of_part.backward()
-            loss += of_part.item()
+        loss = self.backward(rows)
         if not np.isfinite(loss):
             raise ValueError(
                 f"a loss must be a number; after {self.course.step} steps it is {loss}: take a "
@@ -124,8 +114,21 @@ class Trainer:
         self._optimizer.step()
         self._optimizer.zero_grad()
         self.course.step += 1
-        self.course.num_tokens += num_tokens
+        self.course.num_tokens += int(self.corpus.lengths[rows].sum())
         self.course.losses.append(loss)
+
+    def backward(self, rows: NDArray[np.int64]) -> float:
+        """Add the gradients of these texts' loss, part by part, and return it."""
+        self.model.train()
+        num_tokens, loss = int(self.corpus.lengths[rows].sum()), 0.0
+        half = self.recipe.dtype == "bfloat16"
+        for part in self._parts(rows):
+            share = int(self.corpus.lengths[part].sum()) / num_tokens
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=half):
+                of_part = self._loss(part) * share
+            of_part.backward()
+            loss += of_part.item()
+        return loss
 
     @torch.inference_mode()
     def validation_loss(self) -> tuple[float, float]:
