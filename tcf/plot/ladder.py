@@ -73,9 +73,10 @@ def ladder_plot(
             title=title,
             note=" ".join([interval_note(marks), *notes]),
             handles=looks.entries(marks),
-            room=Room(height=2.0, right=margin_room(across_names(marks))),
+            room=Room(height=2.0, left=0.64, right=margin_room(across_names(marks))),
         )
-        _draw_losses(every[0], members, looks)
+        family = marks.filter(pl.col("x").is_not_null())["family"][0]
+        _draw_losses(every[0], members, looks.family_colour(family))
         for axes, panel in zip(every[1:], panels, strict=True):
             _draw_panel(axes, marks.filter(dataset=panel[0], backbone=panel[1]), looks)
     return Drawing(figure, data)
@@ -93,9 +94,8 @@ def _members(ladder: pl.DataFrame, fit: pl.DataFrame | None) -> pl.DataFrame:
     return drawn.with_columns(panel=pl.lit("loss"))
 
 
-def _draw_losses(axes: "Axes", rows: pl.DataFrame, looks: Looks) -> None:
+def _draw_losses(axes: "Axes", rows: pl.DataFrame, colour: str) -> None:
     sizes, fit = rows.filter(mark="size"), rows.filter(mark="fit")
-    colour = looks.family_colour(None)
     LogAxis.of(sizes["x"].to_list()).set(axes)
     low, high = float(sizes["value"].min()), float(sizes["value"].max())  # type: ignore[arg-type]
     room = 0.16 * (high - low) or 0.05

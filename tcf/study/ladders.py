@@ -123,9 +123,9 @@ def loss_fit_table(fit: "CurveFit") -> pl.DataFrame:
     """Return the curve of `fit_loss` in nats a byte: columns form, x (size), value, low, high."""
     form = fit.bent or fit.best
     sizes = np.geomspace(fit.curve.sizes[0], fit.curve.sizes[-1], _NUM_POINTS)
-    low, high = fit.band(sizes)
-    heights = {"value": form.predict(np.log(sizes)), "low": high, "high": low}
-    losses = {name: (1 - known) * _BYTE for name, known in heights.items()}
+    known, (low, high) = form.predict(np.log(sizes)), fit.band(sizes)
+    heights = {"value": known, "low": np.maximum(high, known), "high": np.minimum(low, known)}
+    losses = {name: (1 - height) * _BYTE for name, height in heights.items()}
     return pl.DataFrame({"form": [form.form.name] * len(sizes), "x": sizes, **losses})
 
 
