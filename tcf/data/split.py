@@ -24,6 +24,8 @@ class Targets:
         rows: Flat int32 rows, shared with the other parts of the split.
         starts: ``(n,)`` int64.
         ends: ``(n,)`` int64.
+        times: ``(n,)`` when each target was taken, in seconds; None where that is not known. No
+            part of a split's checksum: what is ranked does not depend on it.
     """
 
     users: np.ndarray
@@ -31,6 +33,7 @@ class Targets:
     rows: np.ndarray = field(repr=False)
     starts: np.ndarray = field(repr=False)
     ends: np.ndarray = field(repr=False)
+    times: np.ndarray | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         """Return the number of tasks."""
@@ -48,7 +51,7 @@ class Targets:
         """Return the same tasks over rows of their own: what no task knows is not in them."""
         ends = np.cumsum(self.ends - self.starts)
         starts = ends - (self.ends - self.starts)
-        return Targets(self.users, self.targets, self._known(), starts, ends)
+        return Targets(self.users, self.targets, self._known(), starts, ends, self.times)
 
     def _known(self) -> np.ndarray:
         """Return the known rows of every task, task after task."""
@@ -132,10 +135,11 @@ def leave_one_out(catalog: Catalog, interactions: Interactions) -> Split:
     held_out[ends - 1] = held_out[ends - 2] = True
     train_offsets = np.concatenate(([0], np.cumsum(counts - 2)))
     users = np.arange(interactions.num_users)
-    times = None if interactions.times is None else interactions.times[~held_out]
+    times = interactions.times
+    when = [None if times is None else times[at] for at in (~held_out, ends - 2, ends - 1)]
     return Split(
         catalog,
-        Interactions(interactions.user_ids, rows[~held_out], train_offsets, times),
-        validation=Targets(users, rows[ends - 2], rows, starts, ends - 2),
-        test=Targets(users, rows[ends - 1], rows, starts, ends - 1),
+        Interactions(interactions.user_ids, rows[~held_out], train_offsets, when[0]),
+        validation=Targets(users, rows[ends - 2], rows, starts, ends - 2, when[1]),
+        test=Targets(users, rows[ends - 1], rows, starts, ends - 1, when[2]),
     )

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from filelock import FileLock, Timeout
 
+from tcf.data.audit import audit_split
 from tcf.data.filter import FilterReport, filter_interactions
+from tcf.data.findings import summary
+from tcf.data.location import cache_folder
 from tcf.data.split import Split, leave_one_out
-from tcf.encode.location import cache_folder
 from tcf.evaluate.catalog_metrics import list_metrics
 from tcf.evaluate.ranking import rank_and_list
 from tcf.study.build import ItemText, build, device, untrained
@@ -140,7 +142,7 @@ def run_study(
         models=folder / "models" if keep_models else None,
         tracking=folder / "tracking",
         track=track,
-        data={"checksum": split.checksum, **report.as_dict()},
+        data={"checksum": split.checksum, **report.as_dict(), **_audited(split, len(todo))},
         provenance=provenance(),
         searches=study.searches,
     )
@@ -258,6 +260,11 @@ def _run_claimed(
     )
     first = settings.metrics[0]
     return f"{first} {metrics[first]['mean']:.4f} in {train_seconds + test_seconds:.0f} s"
+
+
+def _audited(split: Split, num_runs: int) -> dict[str, Any]:
+    """Return what records tell of the files' audit; older ones tell nothing."""
+    return {"audit": summary(audit_split(split))} if num_runs else {}
 
 
 def _tracker(config: RunConfig, key: str, settings: _Settings) -> "Accelerator | None":
