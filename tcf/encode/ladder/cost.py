@@ -1,7 +1,7 @@
 """ladder_costs(): what a ladder will take, before it is trained."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,7 @@ class Cost:
         num_steps: Of its training.
         num_tokens: Predicted in them.
         train_flops: As `train_flops` counts them.
-        seconds: On this machine, by the first steps.
+        seconds: On this machine, without validation.
     """
 
     size: Size
@@ -53,8 +53,8 @@ def ladder_costs(
 ) -> list[Cost]:
     """Return what each size of a ladder takes; nothing is written.
 
-    Time is told by the first steps of each size, made for about a second: as long as an hour of
-    them would be, if the machine stays as busy as it is. Arguments as in `train_ladder`.
+    Time is told by the first steps of each size, made for about a second. On the processor it is
+    that of one core with nothing else to do. Arguments as in `train_ladder`.
 
     Raises:
         ValueError: As `train_ladder`.
@@ -64,6 +64,7 @@ def ladder_costs(
     num_steps, num_tokens = corpus.duration(recipe)
     vocab_size = corpus.tokenizer.get_vocab_size()
     length = float(corpus.lengths[corpus.train].mean()) + 1
+    clock = time.process_time if device == "cpu" else time.perf_counter
     costs = []
     for size in sizes:
         model = build(size, recipe, vocab_size=vocab_size, seed=seed).to(device)
@@ -75,17 +76,17 @@ def ladder_costs(
                 num_steps,
                 num_tokens,
                 train_flops(size, vocab_size=vocab_size, num_tokens=num_tokens, length=length),
-                _seconds_a_token(trainer) * num_tokens,
+                _seconds_a_token(trainer, clock=clock) * num_tokens,
             )
         )
     return costs
 
 
-def _seconds_a_token(trainer: Trainer) -> float:
+def _seconds_a_token(trainer: Trainer, *, clock: Callable[[], float]) -> float:
     batches = trainer.corpus.batches(trainer.recipe)
     with one_thread():
         trainer.step(next(batches))  # the first has to set things up
-        began, before = time.perf_counter(), trainer.course.num_tokens
-        while time.perf_counter() - began < _PROBE_SECONDS:
+        began, before = clock(), trainer.course.num_tokens
+        while clock() - began < _PROBE_SECONDS:
             trainer.step(next(batches))
-    return (time.perf_counter() - began) / (trainer.course.num_tokens - before)
+        return (clock() - began) / (trainer.course.num_tokens - before)

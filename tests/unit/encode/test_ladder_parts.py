@@ -8,7 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from tcf.data.simulate import simulate
-from tcf.encode.ladder import Recipe, Size, equal_ratios, ladder_costs, num_parameters
+from tcf.encode.ladder import Recipe, Size, cost, equal_ratios, ladder_costs, num_parameters
 from tcf.encode.ladder.corpus import Corpus, distinct_texts
 from tcf.encode.ladder.model import build, parameter_groups
 from tcf.encode.ladder.sizes import train_flops
@@ -214,7 +214,8 @@ def test_bytes_are_counted_as_far_as_a_text_is_read():
             assert num_bytes < 20 * 20
 
 
-def test_costs_are_what_a_training_takes():
+def test_costs_are_what_a_training_takes(monkeypatch):
+    monkeypatch.setattr(cost, "_PROBE_SECONDS", 0.05)
     sizes = equal_ratios(2, smallest=2000, largest=8000)
     recipe = Recipe(num_tokens=3000, vocab_size=512, batch_size=16)
     small, large = ladder_costs(TITLES, recipe=recipe, sizes=sizes, seed=0)
