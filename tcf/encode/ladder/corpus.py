@@ -48,11 +48,15 @@ class Corpus:
     ) -> "Corpus":
         """Tokenise the texts from `distinct_texts` and hold a part of them out."""
         tokenizer = train_tokenizer(distinct, vocab_size=recipe.vocab_size)
-        ids, num_bytes = [], []
-        for text, found in zip(distinct, tokenizer.encode_batch(list(distinct)), strict=True):
-            kept = found.ids[: recipe.max_tokens]
-            ids.append(np.array(kept))
-            num_bytes.append(len(text[: found.offsets[len(kept) - 1][1]].encode()))
+        tokenizer.encode_special_tokens = True  # "<pad>" in a text is five letters
+        found = tokenizer.encode_batch(list(distinct))
+        ids = [np.array(one.ids[: recipe.max_tokens]) for one in found]
+        num_bytes = [
+            len(text[: one.offsets[len(kept) - 1][1]].encode())
+            if len(kept) < len(one.ids)
+            else len(text.encode())
+            for text, one, kept in zip(distinct, found, ids, strict=True)
+        ]
         train, kept_out = _parted(distinct, rng=np.random.default_rng(held_out))
         return cls(ids, np.array(num_bytes), train, kept_out, order, tokenizer)
 

@@ -101,6 +101,10 @@ def _plan(
     if not sizes:
         raise ValueError("a ladder needs at least one size; got none")
     plan = {size.name: (size, recipe) for size in sizes}
+    if len(plan) < len(sizes):
+        raise ValueError(
+            f"sizes must differ in their names; got {', '.join(size.name for size in sizes)}"
+        )
     if random_member:
         untrained = recipe.model_copy(update={"num_tokens": None, "num_epochs": 0})
         plan["random"] = (max(sizes, key=num_parameters), untrained)

@@ -315,6 +315,7 @@ def test_foreign_files_are_never_replaced(tmp_path):
             "must differ in more than case, spaces, marks and accents; all 49 are like",
         ),
         ({"sizes": ()}, "a ladder needs at least one size; got none"),
+        ({"sizes": SMALL[:1] * 2}, "sizes must differ in their names; got opt-h8-l1, opt-h8-l1"),
         ({"recipe": changed(learning_rate=1e30)}, "a loss must be a number; after .* steps it is"),
     ],
 )

@@ -199,6 +199,14 @@ def test_the_held_out_part_is_drawn_by_the_seed():
     assert len(one.held_out) == len(set(TITLES)) // 20
 
 
+def test_the_names_of_special_tokens_are_letters_in_a_text():
+    texts = [*TITLES, "<pad>", "a <s> b <pad>"]
+    corpus = corpus_of(texts, Recipe(num_epochs=1, vocab_size=300))
+    for ids in corpus.ids:
+        assert ids[0] == 1
+        assert (ids[1:] > 1).all()
+
+
 def test_bytes_are_counted_as_far_as_a_text_is_read():
     texts = [*TITLES, "日本語のとても長い題名 " * 30, "é"]
     recipe = Recipe(num_epochs=1, vocab_size=300, max_tokens=20)
