@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tcf.data.catalog import Interactions
 from tcf.data.columns import Columns
+from tcf.data.spans import span_places
 from tcf.data.split import Targets
 
 
@@ -61,9 +62,10 @@ def windows(rows: np.ndarray, starts: np.ndarray, ends: np.ndarray, *, length: i
         length: The most rows to take of a span.
 
     Returns:
-        ``(B, min(length, longest span))``.
+        ``(B, min(length, longest span))``; a column of padding where all spans are empty.
     """
-    length = min(length, int((ends - starts).max(initial=0)))
+    length = min(length, int((ends - starts).max(initial=1)))
+    rows = rows if len(rows) else np.zeros(1, np.int32)
     positions = ends[:, None] - np.arange(length, 0, -1)
     return np.where(positions >= starts[:, None], rows[np.maximum(positions, 0)], 0)
 
@@ -215,10 +217,8 @@ def _counts(columns: np.ndarray, num_columns: int) -> Tensor:
 
 def spans(rows: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return which span each element belongs to, and the elements, of several spans of ``rows``."""
-    lengths = ends - starts
-    firsts = np.cumsum(lengths) - lengths
-    inside = np.arange(lengths.sum()) + np.repeat(starts - firsts, lengths)
-    return np.repeat(np.arange(len(lengths)), lengths), rows[inside]
+    owners = np.repeat(np.arange(len(starts)), ends - starts)
+    return owners, rows[span_places(starts, ends)]
 
 
 def target_histories(targets: Targets, tasks: slice, *, max_history: int) -> Tensor:

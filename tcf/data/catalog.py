@@ -129,9 +129,17 @@ class Interactions:
         """Number of (user, item, time) events."""
         return len(self.rows)
 
-    def counts(self) -> np.ndarray:
-        """Return the ``(num_users,)`` int64 number of interactions of each user."""
-        return np.diff(self.offsets)
+    def counts(self, kept: np.ndarray | None = None) -> np.ndarray:
+        """Return the ``(num_users,)`` int64 number of interactions of each user.
+
+        Args:
+            kept: ``(num_interactions,)`` bool; only those are counted. None: all.
+        """
+        counts = np.diff(self.offsets)
+        if kept is not None:
+            some = counts > 0  # reduceat knows no empty span
+            counts[some] = np.add.reduceat(kept, self.offsets[:-1][some], dtype=np.int64)
+        return counts
 
     def take(self, users: np.ndarray, *, last: int | None = None) -> "Interactions":
         """Return the interactions of these ``(n,)`` users, in the order given.
@@ -144,8 +152,17 @@ class Interactions:
         lengths = lengths if last is None else np.minimum(lengths, last)
         offsets = np.concatenate(([0], np.cumsum(lengths)))
         places = np.arange(offsets[-1]) + np.repeat(ends - lengths - offsets[:-1], lengths)
-        times = None if self.times is None else self.times[places]
-        return Interactions(taken(self.user_ids, users), self.rows[places], offsets, times)
+        ids = taken(self.user_ids, users)
+        return Interactions(ids, self.rows[places], offsets, self.times_at(places))
+
+    def where(self, kept: np.ndarray) -> "Interactions":
+        """Return the interactions where ``(num_interactions,)`` bool is True; all users stay."""
+        offsets = np.concatenate(([0], np.cumsum(self.counts(kept))))
+        return Interactions(self.user_ids, self.rows[kept], offsets, self.times_at(kept))
+
+    def times_at(self, places: np.ndarray) -> np.ndarray | None:
+        """Return the ``(n,)`` times of the interactions at these places; None without times."""
+        return None if self.times is None else self.times[places]
 
     def users(self) -> np.ndarray:
         """Return the ``(num_interactions,)`` int64 user index of each interaction."""

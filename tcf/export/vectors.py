@@ -42,7 +42,15 @@ def vectors_of(
         split: Says who the users are and what they took.
         name: Display name, kept in the manifests.
         about: Kept there too, such as the run's fingerprint.
+
+    Raises:
+        ValueError: If a user has several test tasks.
     """
+    if not split.test.one_a_user:
+        raise ValueError(
+            "each user has one vector, as of its one test task; "
+            f"{split.report} has several of some: split with targets='first' or 'last'"
+        )
     training = model.training
     model.eval()
     with torch.inference_mode():

@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 
 from tcf._util import hash_json
 from tcf.data.catalog import Catalog, Interactions
+from tcf.data.filter import Filter
+from tcf.data.split import Split, leave_one_out
 from tcf.study.arms import Arm
 from tcf.study.backbones import AnyBackbone, Backbone, ProjectorConfig
 from tcf.study.space import Tuning
@@ -90,8 +92,13 @@ class Study:
         runs: All runs, most often from `grid`.
         encoders: Makes or finds encoders that are no hub names: gets the names wanted, the
             catalogue and a cache folder, returns what `encode_catalog` takes for each it knows.
-        min_interactions: Users with fewer are left out.
+        filters: Applied first, in this order: of `tcf.data`, with their settings given by
+            `functools.partial`.
+        min_interactions: Users with fewer, after the filters, are left out.
         last: Latest interactions kept of each user.
+        split: Makes the split of what is left: of `tcf.data`, likewise, or one's own. The records
+            tell its settings; its checksum, of what is trained on and ranked, is in each run's
+            fingerprint. Data sets split in two ways need two names in ``runs``.
         metrics: Computed for each run.
         tuning: A search that every arm with training goes through before its runs; its best
             settings take the place of those in ``runs``.
@@ -102,8 +109,10 @@ class Study:
     load: Callable[[Path | None], tuple[Catalog, Interactions]]
     runs: tuple[RunConfig, ...] = field(repr=False)
     encoders: Callable[[Sequence[str], Catalog, Path], Mapping[str, Any]] | None = None
+    filters: tuple[Filter, ...] = ()
     min_interactions: int = 5
     last: int | None = 23
+    split: Callable[[Catalog, Interactions], Split] = leave_one_out
     metrics: tuple[str, ...] = ("hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr@10")
     tuning: Tuning | None = None
     searches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)

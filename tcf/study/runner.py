@@ -6,19 +6,22 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
 from tcf.data.audit import audit_split
-from tcf.data.filter import FilterReport, filter_interactions
+from tcf.data.filter import FilterReport, apply_filters, filter_interactions
 from tcf.data.findings import summary
 from tcf.data.location import cache_folder
-from tcf.data.split import Split, leave_one_out
+from tcf.data.split import LEAVE_ONE_OUT, Split
 from tcf.evaluate.catalog_metrics import list_metrics
 from tcf.evaluate.ranking import rank_and_list
+from tcf.model.backbones import BACKBONES
 from tcf.study.build import ItemText, build, device, untrained
 from tcf.study.config import NUMBERS, RunConfig, Study, fingerprint
 from tcf.study.encoding import encode_arms
@@ -35,6 +38,7 @@ from tcf.study.records import (
 )
 from tcf.study.tuning import tune
 from tcf.train import History, fit
+from tcf.train.examples import check_users
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -109,7 +113,16 @@ def run_study(
     if folder is None:
         raise ValueError("a study keeps its vectors: cache must be 'auto' or a folder; got None")
     split, report = load_split(study, data)
+    # of plain leave-one-out records never told
+    told = {} if split.report == LEAVE_ONE_OUT else {"split": split.report.as_dict()}
+    for step in report.steps:
+        say(f"{study.name}: {step.name}: {step}")
     say(f"{study.name}: {report}")
+    if told:
+        say(f"{study.name}: {split.report}")
+    for config in study.runs:
+        if config.backbone is not None:
+            check_users(BACKBONES[config.backbone.name], split)
     embeddings = encode_arms(study, split, cache=folder)
     if study.tuning is not None:
         study = tune(
@@ -142,7 +155,12 @@ def run_study(
         models=folder / "models" if keep_models else None,
         tracking=folder / "tracking",
         track=track,
-        data={"checksum": split.checksum, **report.as_dict(), **_audited(split, len(todo))},
+        data={
+            "checksum": split.checksum,
+            **report.as_dict(),
+            **told,
+            **_audited(split, len(todo)),
+        },
         provenance=provenance(),
         searches=study.searches,
     )
@@ -167,12 +185,21 @@ def run_study(
 
 
 def load_split(study: Study, data: Path | None) -> tuple[Split, FilterReport]:
-    """Load, filter and split a study's data."""
-    catalog, interactions = study.load(data)
-    catalog, interactions, report = filter_interactions(
-        catalog, interactions, min_interactions=study.min_interactions, last=study.last
-    )
-    return leave_one_out(catalog, interactions), report
+    """Load, filter and split a study's data.
+
+    Raises:
+        ValueError: If the split asks for several test targets of a user.
+    """
+    last = partial(filter_interactions, min_interactions=study.min_interactions, last=study.last)
+    catalog, interactions, report = apply_filters(*study.load(data), filters=(*study.filters, last))
+    split = study.split(catalog, interactions)
+    if not split.test.one_a_user:
+        raise ValueError(
+            "a study asks each user for one test target, so that its intervals are over users; "
+            f"{split.report} asks {len(np.unique(split.test.users))} users for {len(split.test)}: "
+            "take targets='first' or 'last', or rank_targets without a study"
+        )
+    return split, report
 
 
 def run_one(

@@ -69,6 +69,9 @@ def _split_hash(split: Split) -> str:
     validation = split.validation
     arrays = [split.train.rows, split.train.offsets, np.array([split.num_items])]
     arrays += [validation.users, validation.targets, validation.starts, validation.ends]
+    known = validation.alone().rows
+    if not np.array_equal(known, split.train.rows):  # not so where known is what is trained on
+        arrays.append(known)
     return _hash(np.ascontiguousarray(array, dtype="<i8").data for array in arrays)
 
 

@@ -10,11 +10,19 @@ from tcf._util import lookup
 from tcf.data.batches import Batch, cloze_batches, pair_batches, sequence_batches
 from tcf.data.columns import BatchColumns, CatalogColumns, Columns, SampledColumns
 from tcf.data.split import Split
+from tcf.model.backbone import Backbone
 from tcf.model.losses import LOSSES, Loss
 from tcf.model.recommender import Recommender
 from tcf.train.config import TrainConfig
 
-__all__ = ["log_popularity", "loss_of", "num_batches", "reads_catalog", "training_batches"]
+__all__ = [
+    "check_users",
+    "log_popularity",
+    "loss_of",
+    "num_batches",
+    "reads_catalog",
+    "training_batches",
+]
 
 _WHOLE_FROM = 1 / 8  # draws an item
 
@@ -59,6 +67,35 @@ def training_batches(
     if backbone.examples == "cloze":
         return cloze_batches(split.train, hidden_share=backbone.hidden_share, **settings)
     return sequence_batches(split.train, **settings)
+
+
+def check_users(backbone: Backbone | type[Backbone], split: Split) -> None:
+    """Check that there is something to learn from, of every user who must be known by an ID.
+
+    Raises:
+        ValueError: If no user has enough training interactions for an example, or a backbone that
+            learns from pairs is asked for users without any.
+    """
+    counts = split.train.counts()
+    by_id = backbone.examples == "pairs"
+    if not (counts >= (1 if by_id else 2)).any():
+        raise ValueError(
+            f"training on {backbone.examples} needs a user with {1 if by_id else 2} training "
+            f"interactions or more; {split.report} has none"
+        )
+    if not by_id:
+        return
+    parts = {"validation": split.validation, "test": split.test}  # of the test part the users alone
+    for part, tasks in parts.items():
+        unknown = 0 if tasks is None else int((counts[tasks.users] == 0).sum())
+        if unknown:
+            name = (backbone if isinstance(backbone, type) else type(backbone)).__name__
+            raise ValueError(
+                f"{name} knows a user by an ID that it is trained on; {unknown} of {len(tasks)} "
+                f"{part} tasks are of users without a training interaction ({split.report}): "
+                "drop_tasks(split, new_users=True), or take a backbone that reads histories, "
+                "such as SASRec"
+            )
 
 
 def num_batches(model: Recommender, split: Split, config: TrainConfig) -> int:

@@ -13,7 +13,7 @@ from tcf.model.losses import Loss
 from tcf.model.recommender import Recommender
 from tcf.train.checkpoint import identity_of
 from tcf.train.config import TrainConfig
-from tcf.train.examples import loss_of, num_batches
+from tcf.train.examples import check_users, loss_of, num_batches
 from tcf.train.progress import Line, progress_line
 from tcf.train.ranks import Ranks, rank_over
 from tcf.train.run import EpochRecord, Run
@@ -64,8 +64,8 @@ def fit(
 
     Args:
         model: Changed in place.
-        split: Trains on ``split.train``, chooses the epoch on ``split.validation``; the test part
-            is not looked at.
+        split: Trains on ``split.train``, chooses the epoch on ``split.validation``; of the test
+            part nothing is looked at but who its users are, where a model knows users by IDs.
         config: How.
         seed: Decides the order of the examples and the dropout, each by its own child seed.
         loss: In place of the one that ``config`` names.
@@ -79,9 +79,10 @@ def fit(
             every epoch. The first process writes the checkpoint, all read it.
 
     Raises:
-        ValueError: If the loss or a score stops being finite.
+        ValueError: If the loss or a score stops being finite, or as `check_users`.
         CacheError: If the checkpoint belongs to another training, or is damaged.
     """
+    check_users(model.backbone, split)
     ranks = Ranks(accelerator)
     loss = loss or loss_of(config)
     if accelerator is not None:

@@ -253,14 +253,7 @@ def rank_over(model: Recommender, targets: Targets, ranks: Ranks) -> Ledger:
     """Return `rank_targets` of a model, each rank having ranked its share of the users."""
     if ranks.world == 1 or len(targets) < ranks.world:
         return rank_targets(model, targets)
-    part = ranks.span(len(targets))
-    mine = Targets(
-        targets.users[part],
-        targets.targets[part],
-        targets.rows,
-        targets.starts[part],
-        targets.ends[part],
-    )
+    mine = targets.take(ranks.span(len(targets)))
     found = rank_targets(_Shared(model, ranks), mine)
     both = torch.from_numpy(np.stack((found.rank, found.ties), 1)).to(model.device)
     whole = ranks.gather(both, number=len(targets)).cpu().numpy()

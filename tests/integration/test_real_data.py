@@ -23,6 +23,7 @@ from tcf.errors import DataError
 from tcf.evaluate.metrics import metric
 from tcf.evaluate.ranking import rank_targets
 from tcf.model.popularity import Popularity
+from tests import worlds
 from tests.property.test_fuzzed_files import CHANGES
 
 REPOSITORY = Path(__file__).parents[2]
@@ -68,7 +69,8 @@ def test_the_published_and_the_unrolled_files_say_the_same(unrolled):
     for item_id, text in zip(published_catalog.item_ids, published_catalog.texts, strict=True):
         assert text.split() == text_of[item_id].split()  # the unrolled one squeezed its whitespace
     assert sorted(published.user_ids) == sorted(taken.user_ids)
-    assert history_ids(published_catalog, published) == history_ids(catalog, taken)
+    unrolled_ids = worlds.history_ids(catalog, taken)
+    assert worlds.history_ids(published_catalog, published) == unrolled_ids
 
 
 @pytest.mark.parametrize(
@@ -101,12 +103,6 @@ def test_the_audit_of_the_three_data_sets(name: str, problems: set[str], warning
     findings += split_findings(leave_one_out(items, taken))
     assert {f.check for f in findings if f.verdict == "problem"} == problems
     assert {f.check for f in findings if f.verdict == "warning"} == warnings
-
-
-def history_ids(catalog: Catalog, taken: Interactions) -> dict[str, list[str]]:
-    ids = np.array(["", *catalog.item_ids], dtype=object)[taken.rows]
-    parts = np.split(ids, taken.offsets[1:-1])
-    return {user: part.tolist() for user, part in zip(taken.user_ids, parts, strict=True)}
 
 
 def test_titles_are_the_files_own_characters():

@@ -71,6 +71,10 @@ function dataSet(about) {
     filtered,
     el("dl", { class: "tree wide" }, facts.flat(), checksum),
     about.slices ? sliceBars(about) : null,
+    (counts.filters ?? []).map((one) =>
+      el("section", {}, el("h4", {}, `Filter: ${one.name}`), tree(one)),
+    ),
+    counts.split ? el("section", {}, el("h4", {}, "Split"), tree(counts.split)) : null,
     counts.audit ? el("section", {}, el("h4", {}, "Audit of the files"), tree(counts.audit)) : null,
   );
 }

@@ -1,11 +1,13 @@
 """Filtering: enough interactions, the last ones, and nothing nobody kept."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
-from tcf.data.filter import filter_interactions, sample_users
+from tcf.data.count_filters import filter_counts
+from tcf.data.filter import apply_filters, filter_interactions, filter_sample, sample_users
 from tcf.errors import DataError
 from tests import worlds
 
@@ -82,3 +84,42 @@ def test_times_stay_with_their_interactions():
     assert kept.times is not None and kept.times.tolist() == [2, 3, 4, 4]
     some = sample_users(taken, num_users=3, rng=np.random.default_rng(0))
     assert some.times is not None and some.times.tolist() == [1, 2, 3, 9, 4, 4]
+
+
+def test_a_sample_reports_and_drops_the_items_nobody_kept():
+    whole = worlds.interactions([[1, 2], [3], [4, 5, 6], [7, 8]])
+    catalog, kept, report = filter_sample(worlds.catalog(8), whole, num_users=2, seed=0)
+    some = sample_users(whole, num_users=2, rng=np.random.default_rng(0))
+    assert worlds.history_ids(catalog, kept) == worlds.history_ids(worlds.catalog(8), some)
+    assert catalog.num_items == some.num_interactions == report.items_after
+    assert (report.name, report.settings) == ("sample", {"num_users": 2, "seed": 0})
+
+
+def test_filters_follow_one_another_and_report_together():
+    whole = worlds.catalog(5), worlds.interactions([[1, 1, 2, 3], [1, 4], [1, 2], [5] * 5])
+    filters = (partial(filter_counts, min_item=2), partial(filter_interactions, last=1))
+    with pytest.raises(DataError, match="no user has min_interactions=5"):
+        apply_filters(*whole, filters=(partial(filter_counts, max_item=4), *filters))
+    catalog, kept, report = apply_filters(*whole, filters=filters)
+    assert worlds.history_ids(catalog, kept) == {"u3": ["i5"]}
+    counts = ["users", "items", "interactions"]
+    told = report.as_dict()
+    assert [told[f"{what}_before"] for what in counts] == [4, 5, 13]
+    assert [told[f"{what}_after"] for what in counts] == [1, 1, 1]
+    first, second = told["filters"]
+    assert (first["name"], first["min_item"], first["interactions_after"]) == ("counts", 2, 11)
+    assert (second["name"], second["last"], second["interactions_before"]) == (
+        "interactions",
+        1,
+        11,
+    )
+    assert str(report) == "kept 1 of 4 users, 1 of 5 items, 1 of 13 interactions"
+
+
+def test_one_filter_reports_as_it_does_alone():
+    whole = worlds.catalog(2), worlds.interactions([[1, 2] * 3])
+    alone = filter_interactions(*whole)[2]
+    assert apply_filters(*whole, filters=(filter_interactions,))[2] == alone
+    assert "name" not in alone.as_dict() and "filters" not in alone.as_dict()  # as records had it
+    with pytest.raises(ValueError, match="apply_filters needs at least one filter; got none"):
+        apply_filters(*whole, filters=())

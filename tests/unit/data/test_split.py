@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tcf.data.catalog import Catalog
-from tcf.data.split import Targets, leave_one_out
+from tcf.data.split import LEAVE_ONE_OUT, Targets, drop_tasks, leave_one_out
+from tcf.data.time_splits import leave_one_out_before
 from tcf.errors import DataError
 from tests import worlds
 
@@ -81,3 +82,60 @@ def test_times_go_with_the_training_part_and_are_no_part_of_the_checksum():
     split = leave_one_out(worlds.catalog(4), replace(untimed, times=np.arange(7)))
     assert split.train.times is not None and split.train.times.tolist() == [0, 3, 4]
     assert split.checksum == leave_one_out(worlds.catalog(4), untimed).checksum
+
+
+def test_plain_leave_one_out_has_the_checksum_it_always_had():
+    split = leave_one_out(worlds.catalog(4), worlds.interactions(HISTORIES))
+    assert split.checksum == "b999880a1e8b0b09e1da2e67a1471372b08e505cf5ba6fe4fe2d5e3a41f223a0"
+    assert split.report == LEAVE_ONE_OUT and str(split.report) == "leave one out"
+
+
+def test_repeated_targets_are_kept_or_dropped_and_counted():
+    split = leave_one_out(worlds.catalog(4), worlds.interactions(HISTORIES))
+    dropped = drop_tasks(split, repeated=True)
+    assert dropped.test.users.tolist() == [0, 2] and dropped.test.targets.tolist() == [4, 1]
+    assert known(dropped.test) == [[1, 2, 3], [3, 3, 3, 2]]
+    assert dropped.validation.users.tolist() == [0, 1, 2]
+    assert dropped.report.left_out == {
+        "validation: repeated targets": 0,
+        "test: repeated targets": 1,
+    }
+    assert str(dropped.report) == "leave one out; left out: 1 test: repeated targets"
+    assert dropped.checksum != split.checksum
+    assert drop_tasks(split).checksum == split.checksum
+
+
+def test_cold_targets_and_new_users_are_dropped_and_each_counted_once():
+    histories = [[1, 2, 3], [1, 2, 1, 2], [4, 4], [5, 1, 2]]
+    times = [[1, 2, 3], [1, 2, 3, 4], [3, 4], [2, 3, 4]]
+    split = leave_one_out_before(
+        worlds.catalog(5), worlds.interactions(histories, times), limit=3, min_history=0
+    )
+    assert split.test.targets.tolist() == [3, 2, 4, 2]
+    some = drop_tasks(split, repeated=True, cold_items=True, new_users=True)
+    assert some.test.users.tolist() == [3]
+    assert [n for what, n in some.report.left_out.items() if what.startswith("test: ")] == [
+        0,  # too short a history
+        2,  # repeated: u1 and u2, whose target is cold as well
+        1,  # cold: u0
+        0,
+    ]
+    users = drop_tasks(split, new_users=True)
+    assert users.test.users.tolist() == [0, 1, 3] and users.report.left_out["test: new users"] == 1
+
+
+def test_dropping_every_task_is_an_error():
+    split = leave_one_out(worlds.catalog(1), worlds.interactions([[1, 1, 1]]))
+    with pytest.raises(DataError, match="at least one validation task; leave one out; left out: 1"):
+        drop_tasks(split, repeated=True)
+
+
+def test_a_split_without_test_keeps_its_report():
+    split = drop_tasks(leave_one_out(worlds.catalog(4), worlds.interactions(HISTORIES)))
+    assert split.without_test().report == split.report
+
+
+def test_users_may_have_one_task_or_several():
+    one = worlds.ranking_tasks([[1], [2]], [3, 4])
+    assert one.one_a_user and one.take(np.array([True, False])).targets.tolist() == [3]
+    assert not one.take(np.array([0, 0])).one_a_user
