@@ -30,7 +30,7 @@ def ladder(
     vocab: Annotated[int, typer.Option(help="Of the tokenizer trained on the texts.")] = 4096,
     max_tokens: Annotated[int, typer.Option(help="Texts are cut there.")] = 64,
     batch: Annotated[int, typer.Option(help="Texts a step.")] = 64,
-    learning_rate: Annotated[float, typer.Option(help="Peak at width 64; muP.")] = 0.01,
+    learning_rate: Annotated[float, typer.Option(help="Peak of one block of width 64.")] = 0.01,
     dtype: Annotated[str, typer.Option(help="Of products: auto, float32 or bfloat16.")] = "auto",
     device: Annotated[str, typer.Option(help="cpu, or cuda.")] = "cpu",
     dry_run: Annotated[

@@ -47,7 +47,7 @@ def build(size: Size, recipe: Recipe, *, vocab_size: int, seed: int) -> Any:
 
 def parameter_groups(model: nn.Module, size: Size, recipe: Recipe) -> list[dict[str, Any]]:
     """Return AdamW's groups with their peak rates: the blocks' matrices, and all else."""
-    peaks = recipe.rates(size.hidden)
+    peaks = recipe.rates(size.hidden, size.layers)
     if peaks[0] == peaks[1]:
         return [{"params": list(model.parameters()), "peak": peaks[0]}]
     matrices = [layer.weight for _, layer in _linear(model)]

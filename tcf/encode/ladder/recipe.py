@@ -13,12 +13,12 @@ Count = Annotated[int, Field(ge=1)]
 class Recipe(BaseModel):
     """How every size is trained; only what the rule says differs from size to size.
 
-    ``"mup"`` scales with ``m``, the width over ``base_width``: the matrices of the blocks are drawn
-    with a deviation that falls with the root of their inputs, and learn at ``learning_rate / m``;
-    tables, biases and norms learn at ``learning_rate``; logits are divided by ``m``. Heads have one
-    width in all sizes, so that attention's scale is a constant. What a block adds to the stream is
-    drawn smaller by the root of twice the number of blocks (Radford et al., 2019); nothing else
-    depends on depth. ``"root_width"`` is a single rate that falls with the root of ``m``, over the
+    ``"mup"`` scales with ``m``, the width over ``base_width``, and ``L``, the number of blocks: the
+    matrices of the blocks are drawn with a deviation that falls with the root of their inputs, and
+    learn at ``learning_rate / m / sqrt(L)``; tables, biases and norms learn at ``learning_rate``;
+    logits are divided by ``m``. Heads have one width in all sizes, so that attention's scale is a
+    constant. What a block adds to the stream is drawn smaller by ``sqrt(2 L)`` (Radford et al.,
+    2019). ``"root_width"`` is a single rate that falls with the root of ``m``, over the
     start that OPT has in Transformers.
 
     Attributes:
@@ -31,14 +31,15 @@ class Recipe(BaseModel):
         part_tokens: A batch is computed in parts of texts of like length, at most so many padded
             tokens each, and makes one step; None: at once. It saves padding and moves no result by
             more than rounding.
-        rule: How learning rates and starts follow the width.
-        learning_rate: The peak at ``base_width``, after a warm-up over a tenth of the steps and
-            before a half cosine to 0.
+        rule: How learning rates and starts follow the shape.
+        learning_rate: The peak of a model of ``base_width`` and one block, after a warm-up over a
+            tenth of the steps and before a half cosine to 0.
         base_width: Where rules that scale with width agree.
         weight_decay: Of AdamW, as large as its learning rate makes it.
         dtype: Of matrix products; weights, the loss and validation are in float32.
 
-    Source: Yang et al., Tensor Programs V (2021), table 8 and its Adam column, for ``"mup"``.
+    Source: for ``"mup"``, Yang et al., Tensor Programs V (2021), table 8 with Adam, and, for depth,
+    Tensor Programs VI (2023).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,11 +65,11 @@ class Recipe(BaseModel):
             )
         return self
 
-    def rates(self, hidden: int) -> tuple[float, float]:
-        """Return the peak rates of a width: of the blocks' matrices, and of all else."""
-        wider = hidden / self.base_width
+    def rates(self, hidden: int, layers: int) -> tuple[float, float]:
+        """Return the peak rates of a shape: of the blocks' matrices, and of all else."""
         if self.rule == "mup":
-            return self.learning_rate / wider, self.learning_rate
+            wider, deeper = hidden / self.base_width, layers**0.5
+            return self.learning_rate / wider / deeper, self.learning_rate
         rate = self.learning_rate * (self.base_width / hidden) ** 0.5
         return rate, rate
 

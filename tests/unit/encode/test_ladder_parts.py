@@ -100,13 +100,13 @@ def test_a_recipe_says_one_length_and_nothing_unknown(changes, message):
         Recipe.model_validate(changes)
 
 
-def test_mup_gives_matrices_a_rate_that_falls_with_width_and_all_else_one_rate():
+def test_mup_gives_matrices_a_rate_that_falls_with_the_shape_and_all_else_one_rate():
     recipe = Recipe(num_epochs=1, learning_rate=0.01, base_width=64)
     for hidden in (16, 128):
         size = Size(hidden, 2, hidden // 8)
         model = build(size, recipe, vocab_size=300, seed=0)
         matrices, others = parameter_groups(model, size, recipe)
-        assert matrices["peak"] == pytest.approx(0.01 * 64 / hidden)
+        assert matrices["peak"] == pytest.approx(0.01 * 64 / hidden / 2**0.5)
         assert others["peak"] == 0.01
         assert {weight.ndim for weight in matrices["params"]} == {2}
         assert len(matrices["params"]) == 2 * 6
