@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from tcf._util import hash_json
 from tcf.encode.ladder.recipe import Recipe
 
-__all__ = ["Corpus", "distinct_texts", "train_tokenizer"]
+__all__ = ["Corpus", "distinct_texts"]
 
 _LEAST = 40
 
@@ -122,11 +121,6 @@ def train_tokenizer(texts: Sequence[str], *, vocab_size: int) -> Tokenizer:
         single="<s> $A", special_tokens=[("<s>", 1)]
     )
     return tokenizer
-
-
-def texts_hash(distinct: Sequence[str]) -> str:
-    """Return what tells one set of texts from another."""
-    return hash_json(list(distinct))
 
 
 def _parted(
