@@ -16,6 +16,7 @@ __all__ = [
     "drop_from_page_cache",
     "join_group",
     "limited_memory",
+    "peak_bytes",
     "read_bytes",
     "run_arm",
 ]
@@ -26,6 +27,14 @@ _CGROUPS = Path("/sys/fs/cgroup")
 def anonymous_bytes() -> int:
     """Return the anonymous memory that this process holds now: not files, mapped or cached."""
     return 1024 * int(_field("/proc/self/status", "RssAnon").removesuffix("kB"))
+
+
+def peak_bytes() -> int:
+    """Return the most memory that this process has held, from its own start on.
+
+    What `getrusage` calls so is never less than its parent held when it was forked.
+    """
+    return 1024 * int(_field("/proc/self/status", "VmHWM").removesuffix("kB"))
 
 
 def read_bytes() -> int:

@@ -73,6 +73,6 @@ def store_prune(
 
 
 def _cache(cache: str) -> Path:
-    from tcf.encode.location import cache_folder
+    from tcf.data.location import cache_folder
 
     return cache_folder(cache) or Path()

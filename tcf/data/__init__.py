@@ -19,6 +19,7 @@ _HOMES = {
     "leave_one_out": "split",
     "leave_one_out_before": "time_splits",
     "moment": "moments",
+    "open_prepared": "prepared",
     "read_folder": "formats",
     "read_interactions": "formats",
     "read_items": "formats",
@@ -27,6 +28,7 @@ _HOMES = {
     "split_by_time": "time_splits",
     "split_by_user": "held_out_splits",
     "split_cold_items": "held_out_splits",
+    "write_prepared": "prepared",
 }
 __all__ = [
     "Catalog",
@@ -45,6 +47,7 @@ __all__ = [
     "leave_one_out",
     "leave_one_out_before",
     "moment",
+    "open_prepared",
     "read_folder",
     "read_interactions",
     "read_items",
@@ -53,5 +56,6 @@ __all__ = [
     "split_by_time",
     "split_by_user",
     "split_cold_items",
+    "write_prepared",
 ]
 __getattr__ = lazy_exports(__name__, _HOMES)

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from tcf.data.strings import Strings, taken
 from tcf.errors import DataError
 
 
@@ -14,15 +15,16 @@ class Catalog:
     """Items in a fixed order. Row 0 is padding; row ``r`` is the item ``item_ids[r - 1]``.
 
     Attributes:
-        item_ids: The data set's own keys, ``num_items`` distinct strings.
+        item_ids: The data set's own keys, ``num_items`` distinct strings: a tuple, or the mapped
+            column of a prepared data set, which was checked when it was written.
         texts: The text of each item, in the same order, untouched.
 
     Raises:
         DataError: If the lengths differ, an id is there twice, or there is no item.
     """
 
-    item_ids: tuple[str, ...]
-    texts: tuple[str, ...] = field(repr=False)
+    item_ids: Sequence[str]
+    texts: Sequence[str] = field(repr=False)
 
     def __post_init__(self) -> None:
         """Check that ids are distinct and that each has its text."""
@@ -33,6 +35,8 @@ class Catalog:
             )
         if not self.item_ids:
             raise DataError("a catalogue needs at least one item; got none")
+        if isinstance(self.item_ids, Strings):
+            return
         if len(self._row_of) != len(self.item_ids):
             twice = next(i for row, i in enumerate(self.item_ids, 1) if self._row_of[i] != row)
             raise DataError(f"item ids must be distinct; {twice!r} is there more than once")
@@ -63,9 +67,7 @@ class Catalog:
 
     def select(self, rows: np.ndarray) -> "Catalog":
         """Return the catalogue of these ``(n,)`` rows, renumbered from 1 in the order given."""
-        return Catalog(
-            tuple(self.item_ids[r - 1] for r in rows), tuple(self.texts[r - 1] for r in rows)
-        )
+        return Catalog(taken(self.item_ids, rows - 1), taken(self.texts, rows - 1))
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Interactions:
         DataError: If the offsets or the times do not fit the rows, or the times of a user fall.
     """
 
-    user_ids: tuple[str, ...] = field(repr=False)
+    user_ids: Sequence[str] = field(repr=False)
     rows: np.ndarray = field(repr=False)
     offsets: np.ndarray = field(repr=False)
     times: np.ndarray | None = field(default=None, repr=False)
@@ -96,7 +98,7 @@ class Interactions:
                 f"num_interactions = {len(self.rows)}; "
                 f"got {len(self.offsets)} ending at {self.offsets[-1]}"
             )
-        if self.times is not None:
+        if self.times is not None and not isinstance(self.times, np.memmap):
             self._check(self.times)
 
     def _check(self, times: np.ndarray) -> None:
@@ -151,8 +153,7 @@ class Interactions:
         offsets = np.concatenate(([0], np.cumsum(lengths)))
         places = np.arange(offsets[-1]) + np.repeat(ends - lengths - offsets[:-1], lengths)
         times = None if self.times is None else self.times[places]
-        ids = tuple(self.user_ids[user] for user in users)
-        return Interactions(ids, self.rows[places], offsets, times)
+        return Interactions(taken(self.user_ids, users), self.rows[places], offsets, times)
 
     def where(self, kept: np.ndarray) -> "Interactions":
         """Return the interactions where ``(num_interactions,)`` bool is True; all users stay."""

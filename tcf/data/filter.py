@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tcf.data.catalog import Catalog, Interactions
+from tcf.data.strings import taken
 from tcf.errors import DataError
 
 
@@ -179,7 +180,7 @@ def keep_where(
     left = interactions.where(kept)
     users = np.flatnonzero(left.counts())
     if len(users) < left.num_users:
-        ids = tuple(left.user_ids[user] for user in users)
+        ids = taken(left.user_ids, users)
         left = Interactions(ids, left.rows, np.append(0, left.offsets[1:][users]), left.times)
     return _renumbered(catalog, interactions, left, name=name, settings=settings)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tcf.data.location import cache_folder
 from tcf.encode import doctor_texts
 from tcf.encode.backends.processor import pick_device, pick_dtype
 from tcf.encode.doctor_case import Case
@@ -14,7 +15,6 @@ from tcf.encode.doctor_vectors import compare
 from tcf.encode.encoders import resolve
 from tcf.encode.findings import Finding
 from tcf.encode.items import Encoder, encode_items
-from tcf.encode.location import cache_folder
 from tcf.encode.progress import LazyBar
 from tcf.encode.spec import EncoderSpec, Quantization
 from tcf.encode.texts import as_texts

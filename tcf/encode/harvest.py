@@ -11,12 +11,12 @@ from typing import Any, Literal
 import numpy as np
 
 from tcf._util import atomic_write
+from tcf.data.location import cache_folder
 from tcf.encode.backends.hf import HfBackend
 from tcf.encode.backends.protocol import Backend, Reading
 from tcf.encode.backends.resolve import make_backends, own_backend
 from tcf.encode.backends.tokens import TokenlessTextError
 from tcf.encode.encoders import resolve
-from tcf.encode.location import cache_folder
 from tcf.encode.progress import LazyBar
 from tcf.encode.ranks import shares
 from tcf.encode.spec import EncoderSpec

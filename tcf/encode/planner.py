@@ -5,9 +5,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from tcf.data.location import cache_folder
 from tcf.encode.backends.processor import pick_device, pick_dtype
 from tcf.encode.encoders import resolve
-from tcf.encode.location import cache_folder
 from tcf.encode.source import Source, find_source
 from tcf.encode.spec import EncoderSpec
 from tcf.encode.workload import Workload

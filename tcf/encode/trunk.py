@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tcf._util import hash_json
+from tcf.data.location import cache_folder
 from tcf.encode.backends.arrays import is_vector_file
 from tcf.encode.backends.files import is_sentence_transformer, locate
 from tcf.encode.backends.hf import Transformer
@@ -17,7 +18,6 @@ from tcf.encode.backends.tokens import TokenlessTextError, Tokens
 from tcf.encode.backends.words import is_word_vector_file
 from tcf.encode.embeddings import joined
 from tcf.encode.encoders import resolve
-from tcf.encode.location import cache_folder
 from tcf.encode.progress import LazyBar
 from tcf.encode.spec import EncoderSpec, Pooling
 from tcf.encode.store import FORMAT_VERSION, VectorStore, Writer

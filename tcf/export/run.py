@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tcf._util import lookup
+from tcf.data.location import cache_folder
 from tcf.data.split import Split
-from tcf.encode.location import cache_folder
 from tcf.errors import DataError
 from tcf.model.recommender import Recommender
 from tcf.study.build import build

@@ -1,7 +1,7 @@
 """The vectors whose products are a recommender's scores, and files of them."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import torch
 
 from tcf._util import atomic_write, hash_json, lookup
 from tcf.data.split import Split
+from tcf.data.strings import taken
 from tcf.encode.embeddings import Embeddings
 from tcf.errors import DataError
 from tcf.model.recommender import Recommender
@@ -55,7 +56,7 @@ def vectors_of(
     with torch.inference_mode():
         users, items = (part.float().cpu().numpy() for part in model.score_vectors(split.test))
     model.train(training)
-    user_ids = tuple(split.train.user_ids[user] for user in split.test.users)
+    user_ids = taken(split.train.user_ids, split.test.users)
     return Vectors(
         _embeddings(user_ids, users, {"name": name, "of": "users", **(about or {})}),
         _embeddings(split.catalog.item_ids, items, {"name": name, "of": "items", **(about or {})}),
@@ -126,7 +127,7 @@ def write_ids(path: Path, ids: tuple[str, ...]) -> Path:
     return beside
 
 
-def _embeddings(ids: tuple[str, ...], made: np.ndarray, manifest: dict[str, Any]) -> Embeddings:
+def _embeddings(ids: Sequence[str], made: np.ndarray, manifest: dict[str, Any]) -> Embeddings:
     digest = hashlib.sha256(np.ascontiguousarray(made, "<f4").data).hexdigest()
     ingredients = {**manifest, "vectors": digest, "ids": hash_json(list(ids))}
-    return Embeddings(ids, made, ingredients, hash_json(ingredients))
+    return Embeddings(tuple(ids), made, ingredients, hash_json(ingredients))

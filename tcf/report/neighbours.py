@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tcf._util import atomic_write, write_json
-from tcf.encode.location import cache_folder
+from tcf.data.location import cache_folder
+from tcf.data.strings import taken
 from tcf.errors import CacheError, DataError
 from tcf.study.cells import Cell
 
@@ -160,7 +161,7 @@ def _write_items(folder: Path, split: "Split", *, num_items: int) -> np.ndarray:
     """Write the texts of the items most often taken in training; return their places."""
     counts = split.train.item_counts(split.num_items)[1:]
     places = np.argsort(-counts, kind="stable")[:num_items]
-    texts = [split.catalog.texts[place] for place in places]
+    texts = taken(split.catalog.texts, places)
     write_json(
         folder / "items.json",
         {"num_items": split.num_items, "titles": [_cut(text) for text in texts]},

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tcf.data.split import Split
+from tcf.data.strings import taken
 from tcf.encode.embeddings import Embeddings
 from tcf.encode.encoders import resolve
 from tcf.encode.items import encode_catalog
@@ -79,7 +80,7 @@ def _transformed(
     arms: Mapping[str, Arm], vectors: Mapping[str, ItemText], split: Split
 ) -> dict[str, ItemText]:
     """Apply each arm's transforms; a tuned arm has none."""
-    training = [split.catalog.item_ids[row - 1] for row in np.unique(split.train.rows)]
+    training = taken(split.catalog.item_ids, np.unique(split.train.rows) - 1)
     made: dict[str, ItemText] = {}
     widths: list[int] = []
     for name, arm in sorted(arms.items(), key=lambda item: _to_smallest(item[1])):

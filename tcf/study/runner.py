@@ -15,8 +15,8 @@ import torch
 from filelock import FileLock, Timeout
 
 from tcf.data.filter import FilterReport, apply_filters, filter_interactions
+from tcf.data.location import cache_folder
 from tcf.data.split import LEAVE_ONE_OUT, Split
-from tcf.encode.location import cache_folder
 from tcf.evaluate.catalog_metrics import list_metrics
 from tcf.evaluate.ranking import rank_and_list
 from tcf.model.backbones import BACKBONES

@@ -1,7 +1,7 @@
 """Stops a training whose loss is no number any more, and says where it went wrong."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class Watch:
 
     def __init__(
         self,
-        user_ids: tuple[str, ...],
+        user_ids: Sequence[str],
         *,
         ranks: Ranks,
         device: torch.device,

@@ -16,6 +16,8 @@ from tcf.data.formats.reviews import read_amazon, read_steam, read_yelp
 from tcf.data.formats.shops import read_goodbooks, read_hm
 from tcf.data.formats.study import BEHAVIORS, ITEMS, read_ninerec, read_study
 from tcf.data.formats.tables import PathLike
+from tcf.data.location import cache_folder
+from tcf.data.prepared import MANIFEST, open_prepared, prepared_key, write_prepared
 from tcf.errors import DataError
 
 Reader = Callable[..., tuple[Catalog, Interactions]]
@@ -30,6 +32,7 @@ READERS: dict[str, Reader] = {
     "ninerec": read_ninerec,
     "pixelrec": read_pixelrec,
     "plain": read_plain,
+    "prepared": open_prepared,
     "recbole": read_recbole,
     "steam": read_steam,
     "study": read_study,
@@ -45,6 +48,7 @@ _SIGNS: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
     ("movielens", (("u.item", "movies.dat", "movies.csv*"), ("u.data", "ratings.*"))),
     ("ninerec", (("*_pair.csv",), ("*_item.csv",))),
     ("plain", (("items.*",), ("interactions.*",))),
+    ("prepared", ((MANIFEST,),)),
     ("recbole", (("*.inter",), ("*.item", "*.text"))),
     ("steam", (("steam_games.json*",), ("steam_reviews.json*",))),
     ("yelp", (("yelp_academic_dataset_business.json*",), ("yelp_academic_dataset_review.json*",))),
@@ -52,7 +56,11 @@ _SIGNS: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
 
 
 def read_folder(
-    folder: PathLike, *, reader: str | Reader | None = None, **options: Any
+    folder: PathLike,
+    *,
+    reader: str | Reader | None = None,
+    cache: PathLike | None = None,
+    **options: Any,
 ) -> tuple[Catalog, Interactions]:
     """Read a data set from its folder.
 
@@ -60,6 +68,9 @@ def read_folder(
         folder: Holds its files, as published.
         reader: One of ``READERS`` or such a function; None takes the only one whose files the
             folder holds.
+        cache: Keep the arrays there, and map them the next time instead of reading the files, if
+            these have the same names, sizes and times of change; ``"auto"`` as in
+            `tcf.encode_items`. None keeps nothing.
         **options: Of the reader: ``text``, a template such as ``"{title}. {genres}"``,
             ``missing`` and others.
 
@@ -69,10 +80,21 @@ def read_folder(
     """
     folder = Path(folder)
     require_folder(folder)
+    name, read = _chosen(folder, reader)
+    if (kept := cache_folder(cache)) is None:
+        return read(folder, **options)
+    prepared = kept / "prepared" / prepared_key(folder, name, options)
+    if not prepared.is_dir():
+        write_prepared(prepared, *read(folder, **options))
+    return open_prepared(prepared)
+
+
+def _chosen(folder: Path, reader: str | Reader | None) -> tuple[str, Reader]:
+    """Return the reader and its name."""
     if callable(reader):
-        return reader(folder, **options)
+        return f"{reader.__module__}.{getattr(reader, '__qualname__', reader)}", reader
     if reader is not None:
-        return lookup(READERS, reader, "reader")(folder, **options)
+        return reader, lookup(READERS, reader, "reader")
     names = _fitting(folder)
     if len(names) != 1:
         found = f"those of {' and of '.join(names)}" if names else "of no format that tells itself"
@@ -81,7 +103,7 @@ def read_folder(
             f"{folder}: the format must be clear from the files' names; they are {found}; the "
             f"folder holds {held or 'nothing'}: say reader= one of {', '.join(READERS)}"
         )
-    return READERS[names[0]](folder, **options)
+    return names[0], READERS[names[0]]
 
 
 def _fitting(folder: Path) -> list[str]:

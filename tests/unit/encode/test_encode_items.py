@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 import tcf
+from tcf.data.location import cache_folder
 from tcf.encode import EncoderSpec, encode_catalog
-from tcf.encode.location import cache_folder
 from tcf.errors import EncoderError
 from tests import tiny_models
 from tests.tiny_models import TITLES
