@@ -106,6 +106,9 @@ def test_the_package_exports_encode_items_and_its_version():
     [
         "tcf",
         "tcf.data",
+        "tcf.data.datasets",
+        "tcf.data.download",
+        "tcf.data.audit",
         "tcf.data.formats",
         "tcf.data.formats.folder",
         "tcf.evaluate.catalog_metrics",

@@ -2,6 +2,7 @@
 
 import typer
 
+from tcf.cli.data import data
 from tcf.cli.diff import diff
 from tcf.cli.encoders import doctor, encode, plan
 from tcf.cli.store import store
@@ -18,4 +19,5 @@ app = typer.Typer(
 )
 for command in (encode, plan, doctor, run, table, diff, plot, report, export):
     app.command()(command)
+app.add_typer(data, name="data")
 app.add_typer(store, name="store")

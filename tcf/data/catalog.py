@@ -152,14 +152,17 @@ class Interactions:
         lengths = lengths if last is None else np.minimum(lengths, last)
         offsets = np.concatenate(([0], np.cumsum(lengths)))
         places = np.arange(offsets[-1]) + np.repeat(ends - lengths - offsets[:-1], lengths)
-        times = None if self.times is None else self.times[places]
-        return Interactions(taken(self.user_ids, users), self.rows[places], offsets, times)
+        ids = taken(self.user_ids, users)
+        return Interactions(ids, self.rows[places], offsets, self.times_at(places))
 
     def where(self, kept: np.ndarray) -> "Interactions":
         """Return the interactions where ``(num_interactions,)`` bool is True; all users stay."""
         offsets = np.concatenate(([0], np.cumsum(self.counts(kept))))
-        times = None if self.times is None else self.times[kept]
-        return Interactions(self.user_ids, self.rows[kept], offsets, times)
+        return Interactions(self.user_ids, self.rows[kept], offsets, self.times_at(kept))
+
+    def times_at(self, places: np.ndarray) -> np.ndarray | None:
+        """Return the ``(n,)`` times of the interactions at these places; None without times."""
+        return None if self.times is None else self.times[places]
 
     def users(self) -> np.ndarray:
         """Return the ``(num_interactions,)`` int64 user index of each interaction."""

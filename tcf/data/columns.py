@@ -5,6 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
+from tcf.data.hashing import distinct
+
 __all__ = ["BatchColumns", "CatalogColumns", "Columns", "Layout", "SampledColumns"]
 
 _REDRAWS = 16  # a user who knows half of the items keeps a bad draw once in 65,536
@@ -87,7 +89,7 @@ class BatchColumns:
     def _of(self, slots: np.ndarray, drawn: np.ndarray | None = None) -> Layout:
         held = slots if drawn is None else np.concatenate((slots, drawn.ravel()))
         if len(self._held) > 64 * len(held):  # sorting few is cheaper than looking through many
-            rows = np.unique(held).astype(np.int64)
+            rows = distinct(held).astype(np.int64)
         else:
             self._held[held] = True
             rows = np.flatnonzero(self._held)
@@ -131,7 +133,7 @@ class SampledColumns(BatchColumns):
         self, owners: np.ndarray, targets: np.ndarray, known: tuple[np.ndarray, np.ndarray]
     ) -> np.ndarray:
         """Return ``(n, K)`` rows, with the target itself where none was found."""
-        taken = np.unique(known[0] * (self._num_items + 1) + known[1])
+        taken = distinct(known[0] * (self._num_items + 1) + known[1])
         self._held[known[1]] = True
         owner = np.repeat(owners, self._num_negatives)
         drawn = np.empty(len(owner), np.int64)

@@ -48,8 +48,8 @@ def split_by_user(
         enough = users[counts[users] >= 2]
         left_out[f"{name}: under 1 known items"] = len(users) - len(enough)
         starts, last = interactions.offsets[enough], interactions.offsets[enough + 1] - 1
-        rows = interactions.rows
-        parts[name] = Targets(enough, rows[last], rows, starts, last)
+        rows, when = interactions.rows, interactions.times_at(last)
+        parts[name] = Targets(enough, rows[last], rows, starts, last, when)
     settings = {"validation": validation, "test": test, "seed": seed}
     return checked(
         Split(
@@ -124,8 +124,8 @@ def split_cold_items(
         starts, ends = train.offsets[users], warm_before[last]
         some = ends > starts
         left_out[f"{name}: under 1 known items"] = int((~some).sum())
-        targets = interactions.rows[last[some]]
-        parts[name] = Targets(users[some], targets, train.rows, starts[some], ends[some])
+        targets, when = interactions.rows[last[some]], interactions.times_at(last[some])
+        parts[name] = Targets(users[some], targets, train.rows, starts[some], ends[some], when)
         left_out[f"{name}: earlier interactions with held-out items"] = len(found) - len(users)
     settings = {"by": by, "validation": validation, "test": test, "seed": seed}
     report = SplitReport("cold items", settings, left_out)

@@ -27,6 +27,8 @@ class Targets:
         rows: Flat int32 rows, shared with the other parts of the split.
         starts: ``(n,)`` int64.
         ends: ``(n,)`` int64.
+        times: ``(n,)`` when each target was taken, in seconds; None where that is not known. No
+            part of a split's checksum: what is ranked does not depend on it.
     """
 
     users: np.ndarray
@@ -34,6 +36,7 @@ class Targets:
     rows: np.ndarray = field(repr=False)
     starts: np.ndarray = field(repr=False)
     ends: np.ndarray = field(repr=False)
+    times: np.ndarray | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         """Return the number of tasks."""
@@ -56,13 +59,14 @@ class Targets:
         """Return some of the tasks: where ``(n,)`` bool is True, those of indices, or a slice."""
         mine = (part[tasks] for part in (self.users, self.targets, self.starts, self.ends))
         users, targets, starts, ends = mine
-        return Targets(users, targets, self.rows, starts, ends)
+        times = None if self.times is None else self.times[tasks]
+        return Targets(users, targets, self.rows, starts, ends, times)
 
     def alone(self) -> "Targets":
         """Return the same tasks over rows of their own: what no task knows is not in them."""
         ends = np.cumsum(self.ends - self.starts)
         starts = ends - (self.ends - self.starts)
-        return Targets(self.users, self.targets, self._known(), starts, ends)
+        return Targets(self.users, self.targets, self._known(), starts, ends, self.times)
 
     def _known(self) -> np.ndarray:
         """Return the known rows of every task, task after task."""
@@ -175,11 +179,12 @@ def leave_one_out(catalog: Catalog, interactions: Interactions) -> Split:
     trained = np.ones(len(rows), bool)
     trained[ends - 1] = trained[ends - 2] = False
     users = np.arange(interactions.num_users)
+    when = [interactions.times_at(at) for at in (ends - 2, ends - 1)]
     return Split(
         catalog,
         interactions.where(trained),
-        validation=Targets(users, rows[ends - 2], rows, starts, ends - 2),
-        test=Targets(users, rows[ends - 1], rows, starts, ends - 1),
+        validation=Targets(users, rows[ends - 2], rows, starts, ends - 2, when[0]),
+        test=Targets(users, rows[ends - 1], rows, starts, ends - 1, when[1]),
         report=LEAVE_ONE_OUT,
     )
 

@@ -146,7 +146,8 @@ def _split(
         enough = found - starts >= min_history
         left_out[f"{name}: under {min_history} known items"] = int((~enough).sum())
         users, starts, found = users[enough], starts[enough], found[enough]
-        made[name] = Targets(users, interactions.rows[found], interactions.rows, starts, found)
+        rows, when = interactions.rows, interactions.times_at(found)
+        made[name] = Targets(users, rows[found], rows, starts, found, when)
         asked[found] = True
     left_out["interactions neither trained on nor asked for"] = int((~trained & ~asked).sum())
     report = SplitReport(about.name, about.settings, left_out)

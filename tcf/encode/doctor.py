@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from tcf.data.audit_texts import duplicate_texts, is_readable, readable_texts
+from tcf.data.findings import Finding
 from tcf.data.location import cache_folder
-from tcf.encode import doctor_texts
 from tcf.encode.backends.processor import pick_device, pick_dtype
 from tcf.encode.doctor_case import Case
 from tcf.encode.doctor_vectors import compare
 from tcf.encode.encoders import resolve
-from tcf.encode.findings import Finding
 from tcf.encode.items import Encoder, encode_items
 from tcf.encode.progress import LazyBar
 from tcf.encode.spec import EncoderSpec, Quantization
@@ -66,7 +66,7 @@ def diagnose(
     plain = [*BUILT_IN_TEXTS] if texts is None else _plain(texts)
     findings: list[Finding] = []
     if texts is not None:
-        findings += [doctor_texts.readable_texts(plain), doctor_texts.duplicate_texts(plain)]
+        findings += [readable_texts(plain), duplicate_texts(plain)]
     readable = _draw(plain, _TOKENISED, seed)
     if not readable:
         return findings
@@ -133,17 +133,14 @@ def _plain(texts: Any) -> list[str]:
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         return as_texts(texts)  # raises
     values = list(texts.values() if isinstance(texts, Mapping) else texts)
-    readable = [
-        "-" if isinstance(text, str) and not doctor_texts.is_readable(text) else text
-        for text in values
-    ]
+    readable = ["-" if isinstance(text, str) and not is_readable(text) else text for text in values]
     as_texts(dict(zip(texts, readable, strict=True)) if isinstance(texts, Mapping) else readable)
     return values
 
 
 def _draw(texts: list[str], count: int, seed: int) -> list[str]:
     """Return up to ``count`` different readable texts, in a random order."""
-    unique = list(dict.fromkeys(text for text in texts if doctor_texts.is_readable(text)))
+    unique = list(dict.fromkeys(text for text in texts if is_readable(text)))
     order = np.random.default_rng(seed).permutation(len(unique))[:count]
     return [unique[place] for place in order]
 

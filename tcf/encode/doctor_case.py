@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from tcf.data.findings import Finding
 from tcf.encode import doctor_texts, doctor_vectors
 from tcf.encode.backends import HfBackend, SentenceBackend
 from tcf.encode.backends.files import is_sentence_transformer, locate
@@ -18,7 +19,6 @@ from tcf.encode.backends.processor import pick_device, pick_dtype
 from tcf.encode.backends.protocol import Backend, Reading
 from tcf.encode.backends.resolve import make_backends, own_backend
 from tcf.encode.encoders import resolve
-from tcf.encode.findings import Finding
 from tcf.encode.harvest import Harvest, Where
 from tcf.encode.items import Encoder, encode_items
 from tcf.encode.spec import EncoderSpec

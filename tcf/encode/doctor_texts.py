@@ -1,21 +1,16 @@
 """The doctor's checks of texts and of what a tokenizer makes of them: pure functions, no torch."""
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tcf.encode.findings import Finding, percent
+from tcf.data.findings import Finding, percent
 
 __all__ = [
     "TokenFacts",
-    "duplicate_texts",
     "end_tokens",
-    "is_readable",
     "length_limit",
     "padding_token",
-    "readable_texts",
     "tokenless_texts",
     "truncation",
     "unknown_tokens",
@@ -53,46 +48,6 @@ class TokenFacts:
     pad_id: int | None
     num_tokens: int
     limit: int
-
-
-def is_readable(text: str) -> bool:
-    """Whether a text has something to read and is valid Unicode."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return bool(text.strip())
-
-
-def readable_texts(texts: Sequence[str]) -> Finding:
-    """Blank texts, and texts with half a character, are refused by `encode_items`."""
-    bad = [position for position, text in enumerate(texts) if not is_readable(text)]
-    if not bad:
-        return Finding("readable texts", "ok", f"all of {len(texts)} texts")
-    shown = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
-    return Finding(
-        "readable texts",
-        "problem",
-        f"{len(bad)} of {len(texts)} are blank or not valid Unicode, at positions {shown}",
-        "drop these items, or give them a title read as UTF-8",
-    )
-
-
-def duplicate_texts(texts: Sequence[str]) -> Finding:
-    """Items with one text get one vector: no recommender can tell them apart by it."""
-    counts = Counter(texts)
-    surplus = len(texts) - len(counts)
-    if not surplus:
-        return Finding("duplicate texts", "ok", f"none among {len(texts)} texts")
-    ((most, count),) = counts.most_common(1)
-    found = (
-        f"{surplus} of {len(texts)} texts ({percent(surplus, len(texts))}) repeat another; "
-        f"{count} are {most[:40]!r}"
-    )
-    if surplus <= _RARE * len(texts):
-        return Finding("duplicate texts", "ok", found)
-    fix = "they are encoded once, but items with one text share a vector: add a field to the text"
-    return Finding("duplicate texts", "warning", found, fix)
 
 
 def tokenless_texts(facts: TokenFacts) -> Finding:

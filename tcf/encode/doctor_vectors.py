@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tcf.encode.findings import Finding, Verdict
+from tcf.data.findings import Finding, Verdict
 
 __all__ = [
     "anisotropy",

@@ -8,6 +8,8 @@ the ones that occur in no training interaction too. A 0 in a list is a place lef
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tcf.data.audit_interactions import gini as gini_of_counts
+
 __all__ = ["coverage", "exposures", "gini", "list_metrics", "novelty"]
 
 
@@ -57,9 +59,7 @@ def gini(lists: ArrayLike, *, num_items: int) -> float:
     Source: Shani & Gunawardana, Recommender Systems Handbook (2011), who divide by ``N - 1`` where
     this has ``N``, as Gini's own coefficient does.
     """
-    shown = np.sort(exposures(lists, num_items=num_items))
-    weights = 2 * np.arange(1, num_items + 1) - num_items - 1
-    return float(weights @ shown / (num_items * shown.sum()))
+    return gini_of_counts(exposures(lists, num_items=num_items))
 
 
 def novelty(lists: ArrayLike, *, train_counts: ArrayLike) -> float:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tcf.data.batches import spans
+from tcf.data.hashing import distinct
 from tcf.data.split import Targets
 from tcf.evaluate.ledger import Ledger
 from tcf.evaluate.top_k import TopK
@@ -199,7 +200,7 @@ def _distinct_known(targets: Targets) -> tuple[np.ndarray, np.ndarray]:
     """Return (task, column) of every distinct known item that is not the task's target, by task."""
     tasks, rows = spans(targets.rows, targets.starts, targets.ends)
     last = int(rows.max(initial=1))
-    keys = np.unique(tasks * last + rows - 1)
+    keys = distinct(tasks * last + rows - 1)
     tasks, columns = np.divmod(keys, last)
     others = columns != targets.targets[tasks] - 1
     return tasks[others], columns[others]

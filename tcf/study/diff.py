@@ -179,7 +179,8 @@ def _config(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _data(record: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(_leaves({**record["data"], "vectors": record["vectors"]}))
+    data = {name: value for name, value in record["data"].items() if name != "audit"}
+    return dict(_leaves({**data, "vectors": record["vectors"]}))  # the checksum says it all
 
 
 def _environment(record: Mapping[str, Any]) -> dict[str, Any]:

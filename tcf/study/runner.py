@@ -14,7 +14,9 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
+from tcf.data.audit import audit_split
 from tcf.data.filter import FilterReport, apply_filters, filter_interactions
+from tcf.data.findings import summary
 from tcf.data.location import cache_folder
 from tcf.data.split import LEAVE_ONE_OUT, Split
 from tcf.evaluate.catalog_metrics import list_metrics
@@ -153,7 +155,12 @@ def run_study(
         models=folder / "models" if keep_models else None,
         tracking=folder / "tracking",
         track=track,
-        data={"checksum": split.checksum, **report.as_dict(), **told},
+        data={
+            "checksum": split.checksum,
+            **report.as_dict(),
+            **told,
+            **_audited(split, len(todo)),
+        },
         provenance=provenance(),
         searches=study.searches,
     )
@@ -280,6 +287,11 @@ def _run_claimed(
     )
     first = settings.metrics[0]
     return f"{first} {metrics[first]['mean']:.4f} in {train_seconds + test_seconds:.0f} s"
+
+
+def _audited(split: Split, num_runs: int) -> dict[str, Any]:
+    """Return what records tell of the files' audit; older ones tell nothing."""
+    return {"audit": summary(audit_split(split))} if num_runs else {}
 
 
 def _tracker(config: RunConfig, key: str, settings: _Settings) -> "Accelerator | None":

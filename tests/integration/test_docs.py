@@ -14,6 +14,7 @@ from tests.runs import ID, write_run, write_split
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [
+    "guide/data.md",
     "guide/encode.md",
     "guide/evidence.md",
     "guide/train.md",

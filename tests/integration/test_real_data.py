@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tcf.data.audit import audit_files, split_findings
 from tcf.data.catalog import Catalog, Interactions
+from tcf.data.datasets import DATASETS, load_dataset
 from tcf.data.filter import FilterReport, filter_interactions
 from tcf.data.formats import read_folder, read_items, read_microlens, read_movies
 from tcf.data.formats.mind import read_behaviors
+from tcf.data.partial import Digests
 from tcf.data.split import leave_one_out
 from tcf.errors import DataError
 from tcf.evaluate.metrics import metric
@@ -70,6 +73,38 @@ def test_the_published_and_the_unrolled_files_say_the_same(unrolled):
     assert worlds.history_ids(published_catalog, published) == unrolled_ids
 
 
+@pytest.mark.parametrize(
+    ("name", "problems", "warnings"),
+    [
+        ("microlens-50k", set(), {"cold targets", "near-duplicate texts"}),
+        (
+            "ml-latest-small",
+            set(),
+            {"equal times", "item order", "training after the cut", "cold targets"},
+        ),
+        (
+            "online-retail",
+            {"equal times"},  # an invoice has one time
+            {
+                "short histories",
+                "repeated items",
+                "item order",
+                "cut texts",  # descriptions end at 35 characters
+                "near-duplicate texts",
+                "training after the cut",
+            },
+        ),
+    ],
+)
+def test_the_audit_of_the_three_data_sets(name: str, problems: set[str], warnings: set[str]):
+    catalog, taken = read_folder(folder(name))
+    findings = audit_files(catalog, taken, min_interactions=5, seed=0)
+    items, taken, _ = filter_interactions(catalog, taken)
+    findings += split_findings(leave_one_out(items, taken))
+    assert {f.check for f in findings if f.verdict == "problem"} == problems
+    assert {f.check for f in findings if f.verdict == "warning"} == warnings
+
+
 def test_titles_are_the_files_own_characters():
     """Quotes and hash signs included: each line is a tab apart from its id, and nothing else."""
     for name in ("microlens-50k", "online-retail", "ml-latest-small"):
@@ -118,6 +153,47 @@ def test_published_files_have_their_published_counts(
     counts = (taken.num_users, catalog.num_items, taken.num_interactions)
     assert counts == (users, items, interactions)
     assert (taken.times is None) == (name == "microlens-50k")
+
+
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [
+        ("microlens-50k", "microlens-50k"),
+        ("movielens-100k", "ml-100k"),
+        ("movielens-latest-small-2016", "ml-latest-small"),
+        ("recbole-ml-100k", "recbole-ml-100k"),
+    ],
+)
+def test_the_originals_are_what_the_table_of_data_sets_says(name: str, held: str):
+    one, path = DATASETS[name], folder("formats", held)
+    assert one.checked == "original files"
+    assert None not in (one.counts.users, one.counts.items, one.counts.interactions)
+    load_dataset(name, path)
+    for file in one.files:
+        if (path / file.name).exists():
+            digests = Digests(file.checksum)
+            digests.add(path / file.name)
+            assert digests.wrong() is None
+            assert (path / file.name).stat().st_size == file.num_bytes
+
+
+def test_another_edition_is_named():
+    with pytest.raises(
+        DataError,
+        match=r"MovieLens latest-small \(September 2018\) must have 610 users, 9,742 items, "
+        "100,836 interactions; found 671 users, 9,125 items, 100,004 interactions: check",
+    ):
+        load_dataset("movielens-latest-small", folder("formats", "ml-latest-small"))
+
+
+def test_every_original_that_the_table_speaks_of_is_tried():
+    names = {name for name, one in DATASETS.items() if one.checked == "original files"}
+    assert names == {
+        "microlens-50k",
+        "movielens-100k",
+        "movielens-latest-small-2016",
+        "recbole-ml-100k",
+    }
 
 
 def test_two_formats_of_movielens_100k_say_the_same():

@@ -5,13 +5,15 @@ import gzip
 import json
 import zlib
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
 import polars as pl
 
-from tcf.data.formats.tables import Table, check_cells, require_file
+from tcf.data.formats.delimited import BATCH_ROWS
+from tcf.data.formats.tables import Table, check_cells, require_file, together
 from tcf.errors import DataError
 
 _LITERAL_ERRORS = (ValueError, SyntaxError, RecursionError, MemoryError)
@@ -39,22 +41,44 @@ def load_records(
         DataError: If the file cannot be read, a line is no record, or a key that is needed is
             missing; the message names file and line.
     """
+    return together(list(scan_records(path, columns, optional=optional, lists=lists)))
+
+
+def scan_records(
+    path: Path,
+    columns: Sequence[str],
+    *,
+    optional: Sequence[str] = (),
+    lists: Collection[str] = (),
+) -> Iterator[Table]:
+    """Yield what `load_records` returns in batches of rows.
+
+    Raises:
+        DataError: As `load_records` does, when the fault is reached.
+    """
     require_file(path)
     columns = list(dict.fromkeys(columns))
+    required = [c for c in columns if c not in optional]
+    first = 0
     try:
         is_json = _first(path) is not None
-        frame = _read_json(path, columns, lists) if is_json else _read_literals(path, columns)
+        frames = _scan_json(path, columns, lists) if is_json else _scan_literals(path, columns)
+        for frame in frames:
+            table = Table(frame.fill_null(""), str(path), partial(_place, path, first))
+            for column in required if not first else ():
+                if not (table.frame[column] != "").any():
+                    raise DataError(f"{path}: key {column!r} is missing in every record")
+            check_cells(table, columns, required)
+            yield table
+            first += len(frame)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: the file cannot be read: {error}") from error
-    if frame.is_empty():
+    if not first:
         raise DataError(f"{path}: the file is empty; it needs a record a line")
-    table = Table(frame.fill_null(""), str(path), lambda row: f"{path}:{_line_of(path, row)}")
-    required = [c for c in columns if c not in optional]
-    for column in required:
-        if not (table.frame[column] != "").any():
-            raise DataError(f"{path}: key {column!r} is missing in every record")
-    check_cells(table, columns, required)
-    return table
+
+
+def _place(path: Path, first: int, row: int) -> str:
+    return f"{path}:{_line_of(path, first + row)}"
 
 
 def keys_of(path: Path) -> set[str]:
@@ -87,13 +111,16 @@ def _first(path: Path) -> dict[str, Any] | None:
     return {}
 
 
-def _read_json(path: Path, columns: Sequence[str], lists: Collection[str]) -> pl.DataFrame:
+def _scan_json(
+    path: Path, columns: Sequence[str], lists: Collection[str]
+) -> Iterator[pl.DataFrame]:
+    joined = [_joined(column) for column in columns if column in lists]
     try:
         lazy = pl.scan_ndjson(path, schema=dict.fromkeys(columns, pl.String))
-        frame = lazy.collect(engine="streaming")
+        for frame in lazy.collect_batches(chunk_size=BATCH_ROWS):
+            yield frame.with_columns(joined)
     except pl.exceptions.PolarsError as error:
         _explain(path, error)
-    return frame.with_columns(_joined(column) for column in columns if column in lists)
 
 
 def _joined(column: str) -> pl.Expr:
@@ -106,12 +133,12 @@ def _joined(column: str) -> pl.Expr:
     )
 
 
-def _read_literals(path: Path, columns: Sequence[str]) -> pl.DataFrame:
-    rows = []
-    for number, line in _lines(path):
-        record = _literal(path, number, line)
-        rows.append([_as_text(record.get(column)) for column in columns])
-    return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
+def _scan_literals(path: Path, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    lines = _lines(path)
+    while batch := list(islice(lines, BATCH_ROWS)):
+        records = (_literal(path, number, line) for number, line in batch)
+        rows = [[_as_text(record.get(column)) for column in columns] for record in records]
+        yield pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
 
 
 def _literal(path: Path, number: int, line: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tcf.data.catalog import Catalog, Interactions
 from tcf.data.formats.events import interactions_of
 from tcf.data.formats.files import matching, only
-from tcf.data.formats.json_lines import keys_of, load_records
+from tcf.data.formats.json_lines import keys_of, load_records, scan_records
 from tcf.data.formats.tables import PathLike, Table
 from tcf.data.formats.texts import Missing, catalog_of, fields_of
 from tcf.errors import DataError
@@ -58,7 +58,7 @@ def read_amazon(
             f"reviewerID, asin and unixReviewTime (2014, 2018); it has {sorted(keys)}"
         )
     catalog = _catalog(items, item, text, missing)
-    reviews = load_records(others[0], [user, item, time])
+    reviews = scan_records(others[0], [user, item, time])
     return catalog, interactions_of(
         reviews, catalog, user=user, item=item, time=time, missing=missing
     )
@@ -84,7 +84,7 @@ def read_steam(
     folder = Path(folder)
     catalog = _catalog(only(folder, "steam_games*", JSON), "id", text, missing)
     columns = ["username", "product_id", "date"]
-    reviews = load_records(only(folder, "steam_reviews*", JSON), columns)
+    reviews = scan_records(only(folder, "steam_reviews*", JSON), columns)
     return catalog, interactions_of(
         reviews,
         catalog,
@@ -114,7 +114,7 @@ def read_yelp(
     folder = Path(folder)
     catalog = _catalog(only(folder, "*_business*", JSON), "business_id", text, missing)
     columns = ["user_id", "business_id", "date"]
-    reviews = load_records(only(folder, "*_review*", JSON), columns)
+    reviews = scan_records(only(folder, "*_review*", JSON), columns)
     return catalog, interactions_of(
         reviews,
         catalog,

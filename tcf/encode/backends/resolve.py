@@ -12,7 +12,7 @@ from tcf.encode.backends.words import WordVectors, is_word_vector_file
 from tcf.encode.spec import EncoderSpec
 from tcf.errors import EncoderError
 
-__all__ = ["make_backends", "own_backend"]
+__all__ = ["is_static", "make_backends", "own_backend"]
 
 PLACEMENTS = ("auto", "resident", "sharded", "streamed")
 
@@ -109,6 +109,11 @@ def refuse_settings(who: str, spec: EncoderSpec) -> None:
         value = getattr(spec, key)
         if value != EncoderSpec.model_fields[key].default:
             raise ValueError(f"{key}={value!r} does not apply to {who}; leave it out")
+
+
+def is_static(name: str) -> bool:
+    """Whether an encoder is none of a language model: counts of words, or vectors of words."""
+    return _static(name, None) is not None
 
 
 def _static(name: str, memory: Path | None) -> Callable[[Sequence[str]], Backend] | None:

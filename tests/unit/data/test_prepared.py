@@ -9,7 +9,7 @@ import pytest
 
 from tcf.data import filter_interactions, leave_one_out, read_folder
 from tcf.data.catalog import Catalog, Interactions
-from tcf.data.formats import delimited, tables
+from tcf.data.formats import delimited, json_lines, tables
 from tcf.data.prepared import open_prepared, write_prepared
 from tcf.data.simulate import simulate
 from tcf.data.strings import Strings
@@ -161,6 +161,6 @@ def test_batches_of_two_rows_give_the_same(
     sample = SAMPLES[name]
     folder = sample.write(tmp_path)
     whole = read_folder(folder, reader=sample.reader, **sample.options)
-    for module in (delimited, tables):
+    for module in (delimited, json_lines, tables):
         monkeypatch.setattr(module, "BATCH_ROWS", 2)
     assert_same(read_folder(folder, reader=sample.reader, **sample.options), whole)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tcf.encode import EncoderSpec, Finding, diagnose, drift
+from tcf.data import Finding
+from tcf.encode import EncoderSpec, diagnose, drift
 from tcf.encode import doctor_texts as texts_
 from tcf.encode import doctor_vectors as vectors_
 from tcf.encode.doctor import BUILT_IN_TEXTS
@@ -44,24 +45,6 @@ def by_check(encoder: Any, texts: Any = TITLES, **settings: Any) -> dict[str, Fi
 
 
 class TestTexts:
-    def test_blank_and_broken_texts_are_named_by_position(self):
-        assert said(texts_.readable_texts(["a", "b"])) == ("ok", "all of 2 texts")
-        finding = texts_.readable_texts(["a", " ", "", "b\ud800"])
-        assert said(finding) == (
-            "problem",
-            "3 of 4 are blank or not valid Unicode, at positions 1, 2, 3",
-        )
-        assert "drop these items" in finding.fix
-        assert "0, 1, 2, 3, 4, ..." in texts_.readable_texts([""] * 6).found
-
-    def test_duplicates_matter_when_they_are_many(self):
-        assert said(texts_.duplicate_texts(["a", "b"])) == ("ok", "none among 2 texts")
-        finding = texts_.duplicate_texts(["a", "b", "b", "b", "a"])
-        assert said(finding) == ("warning", "3 of 5 texts (60%) repeat another; 3 are 'b'")
-        assert "add a field" in finding.fix
-        few = texts_.duplicate_texts([*map(str, range(99)), "7"])
-        assert said(few) == ("ok", "1 of 100 texts (1%) repeat another; 2 are '7'")
-
     def test_texts_without_tokens(self):
         assert texts_.tokenless_texts(FACTS).verdict == "ok"
         bare = replace(FACTS, num_content=np.array([0, 3, 0, 9]))

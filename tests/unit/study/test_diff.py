@@ -54,6 +54,15 @@ class TestDifferences:
             ("config", "train.loss", "in_batch_softmax", "full_softmax"),
         ]
 
+    def test_an_audit_that_older_records_lack_is_no_difference(self, tmp_path: Path):
+        pair(tmp_path, {}, {})
+        (path,) = (tmp_path / "b").glob("*.json")
+        record = json.loads(path.read_text())
+        record["data"]["audit"] = {"verdicts": {"ok": 12}, "checks": {}}
+        path.write_text(json.dumps(record))
+        a, b = (*read_cells(tmp_path / "a"), *read_cells(tmp_path / "b"))
+        assert differences(a, b) == ()
+
     def test_a_setting_newer_than_a_record_has_its_default_there(self, tmp_path: Path):
         a, b = rewritten(tmp_path, norm="post")
         assert "norm" not in a.records[0]["config"]["backbone"]

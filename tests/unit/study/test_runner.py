@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tcf.data import audit_split
+from tcf.data.findings import summary
 from tcf.study import runner
 from tcf.study.arms import Arm
 from tcf.study.config import Study
@@ -71,6 +73,7 @@ def test_a_record_says_how_its_number_was_made(made: Path):
         text = record["config"]["arm"]["kind"] == "static"
         assert record["data"]["checksum"] == split.checksum
         assert record["data"]["interactions_after"] == 540
+        assert record["data"]["audit"] == summary(audit_split(split))
         assert (record["vectors"] is not None) == text
         if text:
             assert record["vectors"]["encoder"] == "tfidf-svd"

@@ -150,6 +150,7 @@ def test_plain_studies_tell_what_they_always_told(tmp_path: Path):
         "items_after",
         "interactions_before",
         "interactions_after",
+        "audit",
     ]
 
 
