@@ -14,7 +14,7 @@ from tcf.encode.ladder.sizes import Size
 __all__ = ["build", "parameter_groups", "save"]
 
 _DRAWN = 0.5  # deviation of a sum over a matrix's inputs; OPT's 0.02 has it at width 768
-_DRAWN_TABLE = 0.1  # learns faster than OPT's 0.02: docs/decisions/0018
+_DRAWN_TABLE = 0.1  # learns faster than OPT's 0.02: docs/decisions/0019
 
 
 def build(size: Size, recipe: Recipe, *, vocab_size: int, seed: int) -> Any:
