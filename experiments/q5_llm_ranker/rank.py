@@ -9,7 +9,7 @@ Cost:    with what is at hand, about ten minutes on two busy cores; trained runs
 Expect:  SASRec far above popularity; the tiny model near chance.
 
 FOLDER holds the folders microlens-50k, ml-latest-small and online-retail. Results go into
-results/, one file a data set; `page` makes the README's table of them.
+results/, one file a data set.
 """
 
 import argparse
@@ -66,11 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         records = options.out / "records" if options.smoke else HERE / "records"
         run_study(planned, records=records, data=options.data, cache=cache, num_workers=1)
         split, report = load_split(planned, options.data)
-        sets = draw(split, num_users=NUM_USERS)
+        num_users = 40 if options.smoke else NUM_USERS
+        sets = draw(split, num_users=num_users)
         told = {
             "dataset": dataset,
             "data": {"checksum": split.checksum, **report.as_dict()},
-            "users_asked_for": NUM_USERS,
+            "users_asked_for": num_users,
             "candidates": {name: _about(part) for name, part in sets.items()},
             "rankers": rankers(planned, split, sets, cache=cache, options=options),
         }

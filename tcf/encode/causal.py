@@ -74,7 +74,9 @@ class LanguageModel:
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's token ids, special tokens left out."""
-        rows = self._tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)
+        rows = self._tokenizer(
+            list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False
+        )  # a text may be longer than the model: who reads it cuts it
         return rows["input_ids"]
 
     def read(

@@ -61,7 +61,7 @@ def test_a_long_history_loses_its_oldest_titles(tmp_path: Path):
     long = Candidates(worlds.ranking_tasks([[7] * 20], [3]), np.array([[3, 4]], np.int32))
     assert np.isfinite(likelihood_scores(language, long, CATALOG, prompt=PROMPT)).all()
     language.max_tokens = 10
-    with pytest.raises(EncoderError, match="10 positions, which must hold a title of 10 tokens"):
+    with pytest.raises(EncoderError, match="10 positions, which must hold a title of 9 tokens"):
         likelihood_scores(language, long, CATALOG, prompt=PROMPT)
 
 
@@ -95,9 +95,7 @@ def test_settings_without_a_meaning_are_refused(language: LanguageModel):
 
 
 def test_a_title_without_a_token_is_named(language: LanguageModel):
-    texts = (*tiny_models.TITLES[:3], "\u200b", *tiny_models.TITLES[4:])
+    texts = (*tiny_models.TITLES[:3], " ", *tiny_models.TITLES[4:])
     blank = Catalog(CATALOG.item_ids, texts)
-    if language.ids([" \u200b"])[0]:
-        language.ids = lambda texts: [[] if "\u200b" in t else [1] for t in texts]
     with pytest.raises(EncoderError, match="finds none in that of item 'i3'"):
         likelihood_scores(language, SETS, blank, prompt=PROMPT)
