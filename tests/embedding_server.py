@@ -115,7 +115,8 @@ class EmbeddingServer:
             if event.wait(0.02) or self._closing.is_set():
                 return
 
-    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    @staticmethod
+    def _answer(request: dict[str, Any]) -> dict[str, Any]:
         vectors = [vector_of(text, request.get("dimensions", 4)) for text in request["input"]]
         if request["encoding_format"] == "base64":
             shown: list[Any] = [base64.b64encode(v.astype("<f4")).decode() for v in vectors]
