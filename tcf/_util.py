@@ -96,6 +96,22 @@ def hash_json(value: Any) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def differing(here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
+    """Say in which fields, nested ones too, ``there`` differs; nothing where it does not."""
+    ours, theirs = dict(_flat(here)), dict(_flat(there))
+    names = sorted(n for n in ours.keys() | theirs.keys() if ours.get(n) != theirs.get(n))
+    shown = "; ".join(f"{name} is {theirs.get(name)}, here {ours.get(name)}" for name in names[:5])
+    return f"{shown}; and {len(names) - 5} more" if len(names) > 5 else shown
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, held in value.items():
+        if isinstance(held, Mapping):
+            yield from _flat(held, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", held
+
+
 def lazy_exports(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     """Return a module ``__getattr__`` that imports each name on first use (PEP 562).
 

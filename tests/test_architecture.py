@@ -14,6 +14,7 @@ REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "tcf"
 ORDER = [
     ("errors", "_util"),
+    ("_checkpoint",),
     ("data",),
     ("encode",),
     ("model",),
@@ -111,6 +112,9 @@ def test_the_package_exports_encode_items_and_its_version():
         "tcf.data.audit",
         "tcf.data.formats",
         "tcf.data.formats.folder",
+        "tcf.encode.ladder",
+        "tcf.encode.ladder.recipe",
+        "tcf.encode.ladder.sizes",
         "tcf.evaluate.catalog_metrics",
         "tcf.evaluate.slices",
         "tcf.plot",
@@ -121,6 +125,7 @@ def test_the_package_exports_encode_items_and_its_version():
         "tcf.study.compare",
         "tcf.study.diff",
         "tcf.study.evidence",
+        "tcf.study.ladders",
         "tcf.study.records",
         "tcf.study.scaling",
         "tcf.study.summary",

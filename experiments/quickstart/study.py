@@ -14,11 +14,29 @@ from pathlib import Path
 
 from tcf.data.catalog import Catalog, Interactions
 from tcf.data.simulate import simulate
-from tcf.encode.ladder import SIZES, train_ladder
+from tcf.encode.ladder import Recipe, Size, train_ladder
 from tcf.study import Arm, DSSMConfig, SASRecConfig, Study, grid
 from tcf.train import TrainConfig
 
 SEED = 0
+# Six sizes, about 2.5 times apart: a 100-fold range of parameters without embeddings.
+SIZES = (
+    Size(16, 1, 2),
+    Size(24, 1, 3),
+    Size(40, 1, 5),
+    Size(64, 1, 8),
+    Size(72, 2, 9),
+    Size(96, 3, 12),
+)
+RECIPE = Recipe(
+    num_epochs=8,
+    vocab_size=1024,
+    max_tokens=128,
+    part_tokens=None,
+    rule="root_width",
+    base_width=32,
+    weight_decay=0.01,
+)
 
 
 def study() -> Study:
@@ -55,6 +73,7 @@ def train_encoders(names: Sequence[str], catalog: Catalog, cache: Path) -> Mappi
     return train_ladder(
         catalog.texts,
         folder=cache / "ladders" / "quickstart",
+        recipe=RECIPE,
         seed=SEED,
         sizes=[size for size in SIZES if size.name in names],
         random_member="random" in names,

@@ -18,7 +18,7 @@ from tcf.cli.options import (
     QuantizationOption,
     TextOption,
 )
-from tcf.cli.shared import one_line_errors, print_rows
+from tcf.cli.shared import one_line_errors, print_rows, read_texts
 
 __all__ = ["doctor", "encode", "plan"]
 
@@ -114,7 +114,7 @@ def doctor(
 
         findings = diagnose(
             encoder,
-            None if texts is None else _texts(texts, text),
+            None if texts is None else read_texts(texts, text),
             pooling=pooling,
             layer=layer,
             max_tokens=max_tokens,
@@ -130,16 +130,3 @@ def doctor(
     )
     if any(finding.verdict == "problem" for finding in findings):
         raise typer.Exit(1)
-
-
-def _texts(path: Path, template: str) -> list[str]:
-    """Return the texts of an items file, or the lines of a .txt file, blank ones too."""
-    from tcf.data.formats import read_items
-    from tcf.errors import DataError
-
-    if path.suffix != ".txt":
-        return list(read_items(path, text=template).texts)
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeError) as error:
-        raise DataError(f"{path}: a UTF-8 file with a text a line is needed; {error}") from error

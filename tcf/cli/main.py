@@ -5,6 +5,7 @@ import typer
 from tcf.cli.data import data
 from tcf.cli.diff import diff
 from tcf.cli.encoders import doctor, encode, plan
+from tcf.cli.ladder import ladder
 from tcf.cli.store import store
 from tcf.cli.studies import export, plot, report, run, table
 
@@ -17,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="How far can text carry a recommender as language models grow?",
 )
-for command in (encode, plan, doctor, run, table, diff, plot, report, export):
+for command in (encode, plan, doctor, ladder, run, table, diff, plot, report, export):
     app.command()(command)
 app.add_typer(data, name="data")
 app.add_typer(store, name="store")

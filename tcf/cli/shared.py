@@ -12,7 +12,7 @@ from tcf.errors import DataError, TcfError
 if TYPE_CHECKING:
     from tcf.study.config import Study
 
-__all__ = ["load_study", "one_line_errors", "print_rows"]
+__all__ = ["load_study", "one_line_errors", "print_rows", "read_texts"]
 
 
 def load_study(path: Path) -> "Study":
@@ -34,6 +34,30 @@ def load_study(path: Path) -> "Study":
     return made
 
 
+def read_texts(path: Path, template: str) -> list[str]:
+    """Return the lines of a .txt file, blank ones too, or the texts of an items file or a data set.
+
+    Args:
+        path: The file; or a folder with an items file, or with the files of a known format.
+        template: Of an item's text.
+
+    Raises:
+        DataError: If it cannot be read as what it is.
+    """
+    from tcf.data.formats import read_folder, read_items
+
+    if path.is_dir():
+        items = sorted(path.glob("items.*"))
+        catalog = read_items(items[0], text=template) if len(items) == 1 else None
+        return list((catalog or read_folder(path, text=template)[0]).texts)
+    if path.suffix != ".txt":
+        return list(read_items(path, text=template).texts)
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise DataError(f"{path}: a UTF-8 file with a text a line is needed; {error}") from error
+
+
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str) -> None:
     """Print a table; what is no terminal gets wide lines."""
     from rich.console import Console
@@ -53,10 +77,22 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except (TcfError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {_in_a_line(error)}", err=True)
         raise typer.Exit(1) from error
     except RuntimeError as error:
         if not isinstance(error.__cause__, (TcfError, ValueError)):
             raise
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
+
+
+def _in_a_line(error: Exception) -> str:
+    """Return what an error says; of a config's, what is wrong first."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {said}; got {first['input']!r}" if where else said

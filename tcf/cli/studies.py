@@ -95,7 +95,7 @@ def plot(
     records: RecordsArgument,
     out: Annotated[Path, typer.Option(help="Stem of the files to write: OUT.svg and OUT.csv.")],
     kind: Annotated[
-        str, typer.Option(help="scaling, versus-id, tuned, warm, cost or learning.")
+        str, typer.Option(help="scaling, ladder, versus-id, tuned, warm, cost or learning.")
     ] = "scaling",
     metric: Annotated[str, typer.Option(help="Such as hr@10.")] = "hr@10",
     x: Annotated[
@@ -105,9 +105,13 @@ def plot(
     fits: Annotated[
         bool, typer.Option("--fits", help="Draw fitted curves with their bands, where sizes allow.")
     ] = False,
+    ladder: Annotated[
+        Path | None,
+        typer.Option(help="Of kind ladder: the folder that `tcf ladder` wrote, or its json."),
+    ] = None,
     title: Annotated[str | None, typer.Option(help="Above the panels.")] = None,
 ) -> None:
-    """Draw a study's records: metric against size, text against ID, slices, costs, epochs."""
+    """Draw a study's records: metric against size or loss, text against ID, slices, costs."""
     with one_line_errors():
         from tcf._util import lookup
         from tcf.cli.plots import PLOTS
@@ -116,8 +120,11 @@ def plot(
         draw = lookup(PLOTS, kind, "kind")
         if kind != "scaling" and (fits or x != "parameters"):
             raise ValueError(f"--x and --fits are of scaling plots; got kind {kind!r}")
+        if (kind == "ladder") != (ladder is not None):
+            raise ValueError(f"--ladder is of plots of kind ladder, which need it; got {kind!r}")
         cells = read_cells(records)
         settings = {"x": x, "fits": fits} if kind == "scaling" else {}
+        settings |= {} if ladder is None else {"ladder": ladder}
         for path in draw(cells, metric=metric, title=title, **settings).save(out):
             typer.echo(path)
 

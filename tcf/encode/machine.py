@@ -4,6 +4,7 @@ Memory is read, not tried, and costs nothing; the two rates are short probes tha
 """
 
 import os
+import platform
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ __all__ = [
     "disk_rate",
     "free_host_memory",
     "free_memory",
+    "machine_name",
     "measure_rates",
     "product_rate",
 ]
@@ -51,6 +53,17 @@ class Rates:
 
     product: float
     disk: float
+
+
+def machine_name() -> str:
+    """Return the architecture and the processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        found = (x.partition(":")[2].strip() for x in lines if x.startswith("model name"))
+        processor = next(found, "")
+    except OSError:  # not Linux
+        processor = platform.processor()
+    return f"{platform.machine()} {processor}".strip()
 
 
 def measure_rates(*, dtype: str, device: str, shape: tuple[int, int, int], where: Path) -> Rates:

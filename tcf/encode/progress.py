@@ -35,6 +35,12 @@ class LazyBar:
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=self._done)
 
+    def describe(self, what: str) -> None:
+        """Change the words before the bar."""
+        self._what = what
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], description=what)
+
     def _start(self) -> "Progress":
         from rich.console import Console
         from rich.progress import (

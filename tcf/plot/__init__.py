@@ -5,6 +5,7 @@ from tcf._util import lazy_exports
 _HOMES = {
     "Drawing": "drawing",
     "cost_plot": "cost",
+    "ladder_plot": "ladder",
     "layers_plot": "matrix",
     "learning_plot": "learning",
     "published_plot": "scaling",
@@ -18,6 +19,7 @@ _HOMES = {
 __all__ = [
     "Drawing",
     "cost_plot",
+    "ladder_plot",
     "layers_plot",
     "learning_plot",
     "published_plot",

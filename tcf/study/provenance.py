@@ -12,6 +12,7 @@ import numpy as np
 from torch.utils.flop_counter import FlopCounterMode
 
 from tcf.data.split import Split
+from tcf.encode.machine import machine_name
 from tcf.model.recommender import Recommender
 from tcf.train import TrainConfig, log_popularity, training_batches
 from tcf.train.examples import loss_of, num_batches
@@ -25,7 +26,7 @@ def provenance() -> dict[str, Any]:
         "commit": _commit(),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in _PACKAGES},
-        "machine": f"{platform.machine()} {_processor()}".strip(),
+        "machine": machine_name(),
     }
 
 
@@ -73,11 +74,3 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((x.partition(":")[2].strip() for x in lines if x.startswith("model name")), "")

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tcf._checkpoint import Checkpoint
 from tcf.data.split import Split
 from tcf.evaluate.metrics import metric
 from tcf.evaluate.ranking import rank_targets
 from tcf.model.losses import Loss
 from tcf.model.recommender import Recommender
-from tcf.train.checkpoint import Checkpoint, identity_of
+from tcf.train.checkpoint import identity_of
 from tcf.train.config import TrainConfig
 from tcf.train.examples import check_users, loss_of, num_batches
 from tcf.train.progress import Line, progress_line

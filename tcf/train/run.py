@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor, nn
 
+from tcf._checkpoint import Checkpoint
 from tcf.data.batches import Batch
 from tcf.data.split import Split
 from tcf.model.layers import Stream
 from tcf.model.losses import Loss
 from tcf.model.recommender import Recommender
-from tcf.train.checkpoint import Checkpoint
 from tcf.train.config import TrainConfig
 from tcf.train.examples import log_popularity, num_batches, training_batches
 from tcf.train.optimizer import Optimizer, below

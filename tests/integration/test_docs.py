@@ -25,6 +25,7 @@ PAGES = [
     "howto/export-vectors.md",
     "howto/fine-tune-an-encoder.md",
     "howto/rank-with-a-language-model.md",
+    "howto/train-a-ladder.md",
     "howto/tune-every-arm-alike.md",
 ]
 
@@ -48,6 +49,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tiny_models.tiny_opt(tmp_path / "facebook" / "opt-125m")
     rows = "".join(f"i{n}\t{title}\n" for n, title in enumerate(tiny_models.TITLES))
     (tmp_path / "items.tsv").write_text(f"item_id\ttitle\n{rows}")
+    lines = [f"{title} {n}\n" for n in range(8) for title in tiny_models.TITLES]
+    (tmp_path / "titles.txt").write_text("".join(lines))
     (tmp_path / "study.py").write_text(STUDY)
     for arm in (ID, TFIDF):
         for seed in range(3):

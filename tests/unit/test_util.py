@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tcf._util import atomic_write, hash_json, lookup, write_json
+from tcf._util import atomic_write, differing, hash_json, lookup, write_json
 
 TABLE = {"sasrec": 1, "dssm": 2}
 
@@ -87,3 +87,11 @@ def test_hash_json_looks_at_content_and_not_at_the_order_of_keys():
     assert len(hash_json(None)) == 64
     with pytest.raises(ValueError, match="not JSON compliant"):
         hash_json(float("nan"))
+
+
+def test_what_differs_is_said_down_to_nested_fields():
+    here = {"a": 1, "b": {"c": 2, "d": 3}}
+    assert differing(here, here) == ""
+    assert differing(here, {"a": 1, "b": {"c": 5}}) == "b.c is 5, here 2; b.d is None, here 3"
+    many = dict.fromkeys("abcdefg", 0)
+    assert differing(many, {}).endswith("e is None, here 0; and 2 more")

@@ -44,7 +44,7 @@ def simulate_world(
     popularity_walk: float = 0.0,
     new_items: float = 0.0,
     new_after: float = 0.0,
-    sampler: Sampler = "scan",
+    sampler: Sampler = "gumbel",
 ) -> World:
     """Simulate a world and keep the truth behind it. One seed, the same bytes on one machine.
 
@@ -78,8 +78,8 @@ def simulate_world(
         popularity_walk: Spread of what the period adds to log popularity, day by day, at random.
         new_items: Share of the items that appear on a later day, in [0, 1]: cold or rare items.
         new_after: Part of the period in which none of those appears, in [0, 1).
-        sampler: "scan", or "clusters", which draws other users' choices of the same law
-            hundreds of times faster: for worlds of more than some ten thousand users.
+        sampler: "gumbel", or "inverse", which draws other choices of the same law several times
+            faster: 1 million users of 2,000 items in about half a minute of one core.
 
     Returns:
         The `World`.

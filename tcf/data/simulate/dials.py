@@ -7,7 +7,7 @@ import numpy as np
 
 from tcf._util import lookup
 
-Sampler = Literal["scan", "clusters"]
+Sampler = Literal["gumbel", "inverse"]
 _SHARES = (
     *("text_share", "word_order_share", "drift", "text_noise", "swapped_titles"),
     *("taste_walk", "new_items", "new_after"),

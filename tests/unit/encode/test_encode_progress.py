@@ -24,3 +24,15 @@ def test_long_work_shows_a_bar_on_stderr(
     assert out == ""
     assert "Encoding texts" in err
     assert "2/3" in err
+
+
+def test_the_words_before_the_bar_may_change(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    with LazyBar(3, "first", after_seconds=0.0) as bar:
+        bar.describe("a size")
+        bar.advance(2)
+        bar.describe("a size, validation loss 5.123")
+    assert "validation loss 5.123" in capfd.readouterr().err
