@@ -25,7 +25,7 @@ from experiments.q5_llm_ranker.study import KINDS, SEED, WORLD, study
 from tcf._util import write_json
 from tcf.data.location import cache_folder
 from tcf.data.split import Split
-from tcf.encode.ladder import Size, train_ladder
+from tcf.encode.ladder import Recipe, Size, train_ladder
 from tcf.encode.spec import EncoderSpec
 from tcf.evaluate import (
     Candidates,
@@ -53,6 +53,16 @@ NUM_USERS = 1024
 TASKS = {"choose 1 of 4": (4, 1, ("hr@1",)), "rank 10 of 100": (100, 10, ("hr@10", "ndcg@10"))}
 """Task -> candidates, how many are asked for, and metrics."""
 TINY = Size(64, 1, 8)
+RECIPE = Recipe(
+    num_epochs=8,
+    vocab_size=1024,
+    max_tokens=128,
+    part_tokens=None,
+    rule="root_width",
+    base_width=32,
+    weight_decay=0.01,
+)
+"""The quickstart's."""
 NUM_ORDERS = 3
 
 
@@ -204,9 +214,8 @@ def _tiny(split: Split, cache: Path, dataset: str, *, brief: bool) -> Path:
         split.catalog.texts,
         folder=cache / "ladders" / f"q5 {dataset}",
         seed=SEED,
+        recipe=RECIPE.model_copy(update={"num_epochs": 1}) if brief else RECIPE,
         sizes=[TINY],
-        num_epochs=1 if brief else 8,
-        random_member=False,
         progress=False,
     ).values()
     return folder
