@@ -1,7 +1,11 @@
 """One clock for all users: what is learned is before what is asked."""
 
+from pathlib import Path
+
 import pytest
 
+from tcf.data.count_filters import filter_core
+from tcf.data.prepared import open_prepared, write_prepared
 from tcf.data.split import Split, Targets
 from tcf.data.time_splits import leave_one_out_before, split_by_time
 from tcf.errors import DataError
@@ -129,3 +133,14 @@ def test_data_without_times_is_refused():
         split_by_time(*untimed, validation_from=3, test_from=5)
     with pytest.raises(DataError, match="times of interactions are needed; these have none"):
         leave_one_out_before(*untimed, limit="90%")
+
+
+@pytest.mark.parametrize("name", worlds.SPLITS)
+def test_a_prepared_data_set_is_filtered_and_split_as_it_was(name: str, tmp_path: Path):
+    write_prepared(tmp_path / "prepared", *worlds.timed())
+    found = []
+    for data in (worlds.timed(), open_prepared(tmp_path / "prepared")):
+        catalog, kept, report = filter_core(*data, min_item=8, min_user=3)
+        assert report.users_after < report.users_before
+        found.append(worlds.SPLITS[name](catalog, kept).checksum)
+    assert found[0] == found[1]
