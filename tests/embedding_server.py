@@ -41,6 +41,7 @@ class EmbeddingServer:
         script: What to do with the first requests, in order of arrival; it behaves from then on.
         most_texts: Requests with more are refused with 413.
         key: Requests without it are refused with 401, which repeats the key that came.
+        path: Where it serves; elsewhere is 404.
         together: So many first requests are answered once all of them are there.
     """
 
@@ -50,13 +51,14 @@ class EmbeddingServer:
         most_texts: int | None = None,
         key: str | None = None,
         together: int = 0,
+        path: str = "/v1/embeddings",
     ) -> None:
         self.requests: list[dict[str, Any]] = []
         self.authorizations: list[str | None] = []
         self.most_at_once = 0
         self._script, self._most_texts, self._key = list(script), most_texts, key
         self._barrier = threading.Barrier(together) if together else None
-        self._together = together
+        self._together, self._path = together, path
         self._now, self._lock, self._closing = 0, threading.Lock(), threading.Event()
         self._http = _Server(("127.0.0.1", 0), _handler_of(self))
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
@@ -99,7 +101,7 @@ class EmbeddingServer:
                 self._now -= 1
         if self._key and authorization != f"Bearer {self._key}":
             return Act(401, body=f"no such key: {authorization}".encode())
-        if path != "/v1/embeddings":
+        if path != self._path:
             return Act(404, body=b"no such path")
         if self._most_texts and len(request["input"]) > self._most_texts:
             return Act(413, body=b"batch size too large")

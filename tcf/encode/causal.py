@@ -9,7 +9,7 @@ import torch
 
 from tcf.encode.backends.files import is_sentence_transformer, locate
 from tcf.encode.backends.loading import forward_of, load_tokenizer, quiet, read_config
-from tcf.encode.backends.prefix import is_causal
+from tcf.encode.backends.prefix import SharedPrefix, is_causal, keeps_the_past
 from tcf.encode.backends.processor import pick_device, pick_dtype
 from tcf.encode.backends.resolve import is_static
 from tcf.encode.backends.tokens import Tokens
@@ -52,7 +52,11 @@ class LanguageModel:
         model, missing = _load(folder, getattr(torch, dtype), trust)
         model = model.eval().to(self._device)
         self._forward: Callable[..., Any] = forward_of(model)
-        self._batch_tokens = max(1, _LOGITS // model.config.get_text_config().vocab_size)
+        self._keeps_the_past = keeps_the_past(model)
+        text = model.config.get_text_config()
+        self.max_tokens: int | None = getattr(text, "max_position_embeddings", None)
+        """Positions of the model, the starting token's among them; None where it does not say."""
+        self._batch_tokens = max(1, _LOGITS // text.vocab_size)
         self._check(folder, missing)
 
     def _check(self, folder: Path, missing: set[str]) -> None:
@@ -70,7 +74,9 @@ class LanguageModel:
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's token ids, special tokens left out."""
-        rows = self._tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)
+        rows = self._tokenizer(
+            list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False
+        )  # a text may be longer than the model: who reads it cuts it
         return rows["input_ids"]
 
     def read(
@@ -103,6 +109,51 @@ class LanguageModel:
             if advance is not None:
                 advance(len(at))
         return [found[row] for row in range(len(rows))]
+
+    def read_after(self, prefix: list[int], rows: Sequence[list[int]]) -> list[np.ndarray]:
+        """Return the loss of each token of each row, in nats, where ``prefix`` stands before it.
+
+        The prefix is run once where the model can go on from its keys and values, and else with
+        every row; the losses agree to about 1e-5.
+
+        Args:
+            prefix: Token ids.
+            rows: Token ids, at least one each.
+        """
+        begun = [self._start, *prefix]
+        shared = SharedPrefix(self._states, self._inputs([begun])) if self._keeps_the_past else None
+        if shared is None or not shared.is_kept:
+            whole = self.read([[*prefix, *row] for row in rows])
+            return [losses.loss[len(prefix) :] for losses in whole]
+        size = max(1, self._batch_tokens // (len(begun) + max(map(len, rows))))
+        parts = (rows[at : at + size] for at in range(0, len(rows), size))
+        return [losses for part in parts for losses in self._continued(shared, part)]
+
+    def _continued(self, shared: SharedPrefix, rows: Sequence[list[int]]) -> list[np.ndarray]:
+        inputs = self._inputs(rows)
+        with torch.inference_mode():
+            own, _ = shared.rest(inputs)
+            first = shared.last(0)[:, None].expand(len(rows), -1, -1)
+            logits = torch.cat([first, own[0][:, :-1]], dim=1).float()
+            loss = torch.nn.functional.cross_entropy(
+                logits.transpose(1, 2), inputs["input_ids"], reduction="none"
+            )
+        losses = loss.double().cpu().numpy()
+        return [losses[place, : len(row)] for place, row in enumerate(rows)]
+
+    def _inputs(self, rows: Sequence[list[int]]) -> dict[str, torch.Tensor]:
+        """Return the model inputs of rows as they are, positions among them."""
+        offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
+        tokens = Tokens({"input_ids": np.concatenate(rows).astype(np.int32)}, offsets, 0)
+        arrays = tokens.padded(np.arange(len(rows)), side="right")
+        inputs = {name: torch.from_numpy(a).to(self._device) for name, a in arrays.items()}
+        inputs["position_ids"] = torch.arange(
+            inputs["input_ids"].shape[1], device=self._device
+        ).expand(len(rows), -1)
+        return inputs
+
+    def _states(self, inputs: dict[str, Any]) -> dict[int, torch.Tensor]:
+        return {0: self._forward(inputs).logits}
 
     def _tokens(self, rows: Sequence[list[int]]) -> Tokens:
         """Return rows behind a token that starts a text, so that the first word counts too."""

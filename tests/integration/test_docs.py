@@ -24,6 +24,7 @@ PAGES = [
     "howto/encode-with-a-model-larger-than-memory.md",
     "howto/export-vectors.md",
     "howto/fine-tune-an-encoder.md",
+    "howto/rank-with-a-language-model.md",
     "howto/train-a-ladder.md",
     "howto/tune-every-arm-alike.md",
 ]

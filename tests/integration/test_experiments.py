@@ -18,7 +18,13 @@ EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
 @pytest.mark.parametrize(
     ("name", "num_runs"),
-    [("quickstart", 55), ("microlens", 37), ("microlens_tuned", 9), ("presets", 8)],
+    [
+        ("quickstart", 55),
+        ("microlens", 37),
+        ("microlens_tuned", 9),
+        ("presets", 8),
+        ("q5_llm_ranker", 4),
+    ],
 )
 def test_a_study_plans_its_runs(name: str, num_runs: int):
     study = load_study(EXPERIMENTS / name / "study.py")

@@ -1,19 +1,20 @@
 """Vectors from an OpenAI-compatible embedding endpoint."""
 
 import logging
-import os
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import numpy as np
-from pydantic import SecretStr
 
-from tcf._util import hash_json
-from tcf.encode.backends.api_answers import Endpoint, Reply, read_answer
+from tcf.encode.backends.api_answers import Endpoint, read_answer
+from tcf.encode.backends.api_requests import (
+    check_at_least,
+    check_patience,
+    checked_options,
+    checked_url,
+    open_sender,
+)
 from tcf.encode.backends.api_schedule import Batch, Clock, Schedule
 from tcf.encode.backends.stated import stated_parameters
 from tcf.errors import EncoderError
@@ -21,7 +22,6 @@ from tcf.errors import EncoderError
 __all__ = ["ApiEncoder"]
 
 _OWN_FIELDS = {"model", "input", "encoding_format", "dimensions"}
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _log = logging.getLogger(__name__)
 
 
@@ -77,19 +77,16 @@ class ApiEncoder:
         timeout_seconds: float = 60.0,
         clock: Clock | None = None,
     ) -> None:
-        _check_at_least(1, dims=dims, batch_size=batch_size, batch_characters=batch_characters)
-        _check_at_least(1, max_concurrency=max_concurrency)
-        _check_at_least(0, max_retries=max_retries)
-        if timeout_seconds <= 0:
-            raise ValueError(f"timeout_seconds must be above 0; got {timeout_seconds}")
+        check_at_least(1, dims=dims, batch_size=batch_size, batch_characters=batch_characters)
         if encoding not in ("float", "base64"):
             raise ValueError(f"encoding must be 'float' or 'base64'; got {encoding!r}")
-        if api_key_env is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", api_key_env):
-            raise ValueError(
-                "api_key_env must be the name of an environment variable, in capitals, and never "
-                "the key itself"
-            )
-        self._url = _checked_url(url)
+        check_patience(
+            api_key_env=api_key_env,
+            max_concurrency=max_concurrency,
+            max_retries=max_retries,
+            timeout_seconds=timeout_seconds,
+        )
+        self._url = checked_url(url, path="/embeddings")
         self._endpoint = Endpoint(f"{self._url}/embeddings", model, api_key_env)
         self._fields = _request_fields(model, dims=dims, encoding=encoding, options=options)
         self._dims, self._revision, self._options = dims, revision, dict(options or {})
@@ -134,7 +131,12 @@ class ApiEncoder:
         widths: set[int] = set()
         before, num_answers, num_texts = self.tokens_used, 0, 0
         try:
-            with self._sender(texts) as send:
+            with open_sender(
+                self._endpoint,
+                lambda positions: {**self._fields, "input": [str(texts[p]) for p in positions]},
+                max_concurrency=self._max_concurrency,
+                timeout_seconds=self._timeout_seconds,
+            ) as send:
                 schedule = Schedule(
                     batches,
                     send=send,
@@ -188,98 +190,11 @@ class ApiEncoder:
             )
         return batch.positions, vectors, tokens or 0
 
-    @contextmanager
-    def _sender(self, texts: Sequence[str]) -> Iterator[Callable[[np.ndarray], Future[Reply]]]:
-        """Yield what starts a request; on leaving, those in flight are cancelled.
-
-        The requests run in an event loop of their own thread, so that a caller may have one too.
-        """
-        try:
-            import anyio
-            import httpx
-            from anyio.from_thread import start_blocking_portal
-        except ModuleNotFoundError as error:
-            raise EncoderError(
-                f"an embedding endpoint needs {error.name}: pip install 'tcf[api]'"
-            ) from None
-        key = self._key()
-        limits = httpx.Limits(max_connections=self._max_concurrency)
-        client = httpx.AsyncClient(limits=limits, timeout=None)  # `fail_after` bounds the whole
-        if key:
-            client.headers["Authorization"] = f"Bearer {key.get_secret_value()}"
-
-        async def post(positions: np.ndarray) -> Reply:
-            fields = {**self._fields, "input": [str(texts[p]) for p in positions]}
-            try:
-                with anyio.fail_after(self._timeout_seconds):
-                    response = await client.post(self._endpoint.url, json=fields)
-            except TimeoutError:
-                return Reply(problem=f"no answer within {self._timeout_seconds:g} s")
-            except httpx.RequestError as error:
-                return Reply(problem=f"{type(error).__name__}: {error}")
-            body = response.content
-            if key:  # some servers repeat the key that they refuse
-                body = body.replace(key.get_secret_value().encode(), b"***")
-            return Reply(response.status_code, dict(response.headers), body)
-
-        with start_blocking_portal() as portal, portal.wrap_async_context_manager(client):
-            yield lambda positions: portal.start_task_soon(post, positions)
-
-    def _key(self) -> SecretStr | None:
-        variable = self._endpoint.key_variable
-        key = os.environ.get(variable) if variable else None
-        if not key:
-            return None
-        if not re.fullmatch(r"[\x21-\x7e]+", key):
-            raise EncoderError(
-                f"the key in the environment variable {variable} must be of printable ASCII "
-                "characters without spaces; set it again, without a line's end"
-            )
-        parts = urlsplit(self._url)
-        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-            _log.warning(
-                "the key in %s goes to %s unencrypted; give an https url, or api_key_env=None",
-                variable,
-                self._endpoint,
-            )
-        return SecretStr(key)
-
-
-def _check_at_least(least: int, **settings: int | None) -> None:
-    for name, value in settings.items():
-        if value is not None and (type(value) is not int or value < least):
-            raise ValueError(f"{name} must be an int of at least {least}; got {value!r}")
-
-
-def _checked_url(url: str) -> str:
-    # The url is not shown: what is wrong with it may be that it holds a key.
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("url must be such as https://host/v1; it cannot be read") from None
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("url must hold no user and password; put a key into the environment")
-    if parts.query or parts.fragment:
-        raise ValueError("url must hold no query and no fragment; put a key into the environment")
-    if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", url):
-        raise ValueError("url must begin with http:// or https:// and a host, as https://host/v1")
-    base = url.rstrip("/")
-    if base.endswith("/embeddings"):
-        raise ValueError(f"url must be the base, without /embeddings; got {url!r}")
-    return base
-
 
 def _request_fields(
     model: str, *, dims: int | None, encoding: str, options: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    own = sorted(_OWN_FIELDS & (options or {}).keys())
-    if own:
-        raise ValueError(f"options must hold further fields only; {own[0]!r} has its own argument")
-    try:
-        hash_json(dict(options or {}))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"options must be JSON values: {error}") from None
+    checked_options(options, own=_OWN_FIELDS)
     asked = {} if dims is None else {"dimensions": dims}
     return {"model": model, "encoding_format": encoding, **asked, **(options or {})}
 

@@ -111,6 +111,14 @@ class SharedPrefix:
                 gap would lengthen distances in a sliding window), positions among them as if
                 nothing stood before.
         """
+        own, whole = self.rest(inputs)
+        return {
+            layer: torch.cat([self._states[layer].expand(len(whole), -1, -1), states], dim=1)
+            for layer, states in own.items()
+        }, whole
+
+    def rest(self, inputs: dict[str, Tensor]) -> tuple[dict[int, Tensor], Tensor]:
+        """Return as `states`, but the ``(B, T, E)`` states of what is left of the texts alone."""
         mask = inputs["attention_mask"]
         whole = torch.cat([mask.new_ones(len(mask), self._num_tokens), mask], dim=1)
         own = self._read(
@@ -121,10 +129,11 @@ class SharedPrefix:
                 "past_key_values": self._cache,
             }
         )
-        return {
-            layer: torch.cat([self._states[layer].expand(len(mask), -1, -1), states], dim=1)
-            for layer, states in own.items()
-        }, whole
+        return own, whole
+
+    def last(self, layer: int) -> Tensor:
+        """Return the ``(1, E)`` state of the prefix's last token."""
+        return self._states[layer][:, -1]
 
 
 class _Kept(DynamicLayer):
