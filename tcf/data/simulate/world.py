@@ -104,7 +104,8 @@ class World:
     def oracle_hr(self, *, k: int) -> float:
         """HR@k of the true logits on each user's last interaction, known items masked.
 
-        It is that of ``rank_targets(world.oracle, leave_one_out(...).test)``, loads no torch, and
+        Ties, as between titles of the same words, count by their mean over a random order. It is
+        the figure of ``rank_targets(world.oracle, leave_one_out(...).test)``, loads no torch, and
         lets users be of fewer than three interactions.
 
         Raises:
@@ -112,13 +113,14 @@ class World:
         """
         if not 1 <= k <= self.catalog.num_items:
             raise ValueError(f"k must be between 1 and {self.catalog.num_items} items; got {k}")
-        targets, hits = self.interactions.rows[self.interactions.offsets[1:] - 1], 0
+        targets, hits = self.interactions.rows[self.interactions.offsets[1:] - 1], 0.0
         for start in range(0, len(targets), _CHUNK_USERS):
             users = np.arange(start, min(start + _CHUNK_USERS, len(targets)))
             scores = self._scores(users)
             own = scores[np.arange(len(users)), targets[users]][:, None]
-            hits += int(np.count_nonzero((scores > own).sum(axis=1) < k))
-        return hits / len(targets)
+            better, alike = (scores > own).sum(axis=1), (scores == own).sum(axis=1)
+            hits += ((k - better) / alike).clip(0, 1).sum()
+        return float(hits / len(targets))
 
 
 @dataclass(frozen=True)

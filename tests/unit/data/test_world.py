@@ -177,6 +177,14 @@ class TestOracle:
             assert found == pytest.approx(w.oracle_hr(k=10))
         assert 0 < hr(rank_targets(w.oracle, split.validation), k=10).mean() <= 1
 
+    def test_its_own_figure_counts_ties_as_evaluation_does(self):
+        w = world(num_items=2000, text_share=1.0, word_order_share=0.0, popularity_skew=0.0,
+                  num_words=1)  # fmt: skip
+        ledger = rank_targets(w.oracle, leave_one_out(w.catalog, w.interactions).test)
+        assert (ledger.ties > 0).any()  # titles of the same words
+        for k in (1, 5, 10):
+            assert hr(ledger, k=k).mean() == pytest.approx(w.oracle_hr(k=k), abs=1e-12)
+
     def test_it_refuses_tasks_of_another_world(self):
         split = leave_one_out(*simulate(num_users=60, num_items=200, seed=6))
         with pytest.raises(ValueError, match=r"of its own world .* without leaving out users"):
