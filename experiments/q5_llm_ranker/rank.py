@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 
 from experiments.q5_llm_ranker.study import KINDS, SEED, WORLD, study
+from experiments.quickstart.study import RECIPE
 from tcf._util import write_json
 from tcf.data.location import cache_folder
 from tcf.data.split import Split
-from tcf.encode.ladder import Recipe, Size, train_ladder
+from tcf.encode.ladder import Size, train_ladder
 from tcf.encode.spec import EncoderSpec
 from tcf.evaluate import (
     Candidates,
@@ -53,16 +54,6 @@ NUM_USERS = 1024
 TASKS = {"choose 1 of 4": (4, 1, ("hr@1",)), "rank 10 of 100": (100, 10, ("hr@10", "ndcg@10"))}
 """Task -> candidates, how many are asked for, and metrics."""
 TINY = Size(64, 1, 8)
-RECIPE = Recipe(
-    num_epochs=8,
-    vocab_size=1024,
-    max_tokens=128,
-    part_tokens=None,
-    rule="root_width",
-    base_width=32,
-    weight_decay=0.01,
-)
-"""The quickstart's."""
 NUM_ORDERS = 3
 
 

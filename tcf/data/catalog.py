@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from tcf.data.spans import span_places
 from tcf.data.strings import Strings, taken
 from tcf.errors import DataError
 
@@ -151,7 +152,7 @@ class Interactions:
         ends, lengths = self.offsets[1:][users], self.counts()[users]
         lengths = lengths if last is None else np.minimum(lengths, last)
         offsets = np.concatenate(([0], np.cumsum(lengths)))
-        places = np.arange(offsets[-1]) + np.repeat(ends - lengths - offsets[:-1], lengths)
+        places = span_places(ends - lengths, ends)
         ids = taken(self.user_ids, users)
         return Interactions(ids, self.rows[places], offsets, self.times_at(places))
 

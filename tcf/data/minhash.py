@@ -16,6 +16,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from tcf.data.hashing import code_points, distinct, hash_sequences, in_chunks, mix
+from tcf.data.spans import span_places
 
 __all__ = ["NearDuplicates", "candidates", "jaccard", "near_duplicates", "signatures"]
 
@@ -175,7 +176,7 @@ def _shingles(texts: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     packed = wide[:-2] << np.uint64(42) | wide[1:-1] << np.uint64(21) | wide[2:]
     lengths = np.maximum(np.diff(offsets) - _SIZE + 1, 0)
     ends = np.cumsum(lengths)
-    places = np.arange(ends[-1]) + np.repeat(offsets[:-1] - (ends - lengths), lengths)
+    places = span_places(offsets[:-1], offsets[:-1] + lengths)
     return packed[places], np.concatenate(([0], ends)), content
 
 

@@ -127,10 +127,8 @@ def interactions_of(
         kept = rows > 0
         rows, codes = rows[kept], codes[kept]
         times = None if times is None else times[kept]
-    seen = pl.Series(codes).unique(maintain_order=True).to_numpy()
-    number = np.empty(seen.max() + 1, np.int32)
-    number[seen] = np.arange(len(seen), dtype=np.int32)
-    return group(users.ids(seen), number[codes], rows, times=times, unit=unit)
+    names, numbers = _in_order(users, codes)
+    return group(names, numbers, rows, times=times, unit=unit)
 
 
 def rows_of(table: Table, catalog: Catalog, item: str, missing: Missing) -> np.ndarray:
@@ -147,12 +145,15 @@ def rows_of(table: Table, catalog: Catalog, item: str, missing: Missing) -> np.n
 
 def number(users: pl.Series) -> tuple[list[str], np.ndarray]:
     """Return the distinct users in the order they appear, and each row's place among them."""
-    names = users.unique(maintain_order=True)
-    numbered = pl.DataFrame({"name": names, "number": np.arange(len(names))})
-    joined = pl.DataFrame({"name": users}).join(
-        numbered, on="name", how="left", maintain_order="left"
-    )
-    return names.to_list(), joined["number"].to_numpy()
+    known = Codes()
+    return _in_order(known, known.of(users))
+
+
+def _in_order(users: Codes, codes: np.ndarray) -> tuple[list[str], np.ndarray]:
+    seen = pl.Series(codes).unique(maintain_order=True).to_numpy()
+    place = np.empty(seen.max() + 1, np.int32)
+    place[seen] = np.arange(len(seen), dtype=np.int32)
+    return users.ids(seen), place[codes]
 
 
 def group(

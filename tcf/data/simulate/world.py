@@ -8,6 +8,7 @@ import numpy as np
 
 from tcf.data.catalog import Catalog, Interactions
 from tcf.data.simulate.law import Law, Visits
+from tcf.data.spans import span_places
 from tcf.data.split import Targets
 
 if TYPE_CHECKING:
@@ -96,9 +97,7 @@ class World:
         scores = self.logits(ends)
         if not self.law.repeats:
             owners = np.repeat(np.arange(len(users)), ends - starts)
-            first = np.cumsum(ends - starts) - (ends - starts)
-            places = np.arange(len(owners)) + np.repeat(starts - first, ends - starts)
-            scores[owners, self.interactions.rows[places]] = -np.inf
+            scores[owners, self.interactions.rows[span_places(starts, ends)]] = -np.inf
         return scores
 
     def oracle_hr(self, *, k: int) -> float:
