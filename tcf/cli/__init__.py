@@ -2,6 +2,6 @@
 
 from tcf._util import lazy_exports
 
-_HOMES = {"app": "main", "load_study": "shared"}
-__all__ = ["app", "load_study"]
+_HOMES = {"app": "main", "load_studies": "shared", "load_study": "shared"}
+__all__ = ["app", "load_studies", "load_study"]
 __getattr__ = lazy_exports(__name__, _HOMES)

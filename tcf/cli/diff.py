@@ -61,8 +61,8 @@ def diff(
         metrics = metric or ["ndcg@10"]
         for name in metrics:
             check_metric(name)
-        split = _split(study, data)
         first, second = open_pair(a, b)
+        split = _split(study, data, first.dataset)
         for letter, cell in (("A", first), ("B", second)):
             typer.echo(f"{letter}: {_about(cell)}")
         _print_differences(differences(first, second))  # also where the rest must refuse
@@ -77,12 +77,12 @@ def diff(
             write_json(out, made.as_dict())
 
 
-def _split(study: Path | None, data: Path | None) -> "Split | None":
+def _split(study: Path | None, data: Path | None, dataset: str) -> "Split | None":
     if study is None:
         if data is not None:
             raise ValueError("--data is read by a study: name its file with --study FILE")
         return None
-    planned = load_study(study)
+    planned = load_study(study, dataset=dataset)
     from tcf.study.runner import load_split
 
     return load_split(planned, data)[0]

@@ -6,8 +6,9 @@ from tcf.cli.data import data
 from tcf.cli.diff import diff
 from tcf.cli.encoders import doctor, encode, plan
 from tcf.cli.ladder import ladder
+from tcf.cli.run import run
 from tcf.cli.store import store
-from tcf.cli.studies import export, plot, report, run, table
+from tcf.cli.studies import export, plot, report, table
 
 __all__ = ["app"]
 

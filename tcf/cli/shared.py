@@ -1,5 +1,6 @@
 """What commands have in common: errors in one line, tables, and how a study's file is read."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,14 +13,22 @@ from tcf.errors import DataError, TcfError
 if TYPE_CHECKING:
     from tcf.study.config import Study
 
-__all__ = ["load_study", "one_line_errors", "print_rows", "read_texts"]
+__all__ = ["load_studies", "load_study", "one_line_errors", "print_rows", "read_texts"]
 
 
-def load_study(path: Path) -> "Study":
-    """Return the study of a Python file.
+def load_studies(path: Path, *, form: str = "study") -> "tuple[Study, ...]":
+    """Return the studies of a Python file: one a data set.
+
+    The file may import what lies beside it as ``experiments.here`` from a checkout: the nearest
+    folder above it that holds a ``pyproject.toml`` is where imports begin.
+
+    Args:
+        path: The file.
+        form: Name of its function that returns a `Study` or several: ``study``, and by convention
+            ``smoke`` for a form of seconds, offline, and ``paper`` for the published settings.
 
     Raises:
-        DataError: If there is no such file, or it has no ``study()`` that returns a `Study`.
+        DataError: If there is no such file, or it has no such function.
     """
     import runpy
 
@@ -27,11 +36,44 @@ def load_study(path: Path) -> "Study":
 
     if not path.is_file():
         raise DataError(f"{path}: a study file is needed; there is none: check the path")
-    make = runpy.run_path(str(path)).get("study")
-    made = make() if callable(make) else None
-    if not isinstance(made, Study):
-        raise DataError(f"{path}: a study file needs `def study() -> Study`; study() gave {made!r}")
-    return made
+    with _importing_from(path.resolve()):
+        there = runpy.run_path(str(path))
+        if form != "study" and not callable(there.get(form)):
+            raise DataError(f"{path}: has no form {form!r}: it must define `def {form}() -> Study`")
+        made = there[form]() if callable(there.get(form)) else None
+    given = made if isinstance(made, tuple) else (made,)
+    studies = tuple(one for one in given if isinstance(one, Study))
+    if not studies or len(studies) < len(given):
+        raise DataError(f"{path}: a study file needs `def {form}() -> Study`; it gave {made!r}")
+    return studies
+
+
+def load_study(path: Path, *, dataset: str | None = None) -> "Study":
+    """Return the study of a Python file, of several the one of a data set.
+
+    Raises:
+        DataError: As `load_studies`, or if it is not one.
+    """
+    studies = load_studies(path)
+    named = {run.dataset: one for one in studies for run in one.runs}
+    if len(studies) == 1:
+        return studies[0]
+    if dataset in named:
+        return named[dataset]
+    raise DataError(
+        f"{path}: one study is needed, of a data set among {', '.join(named)}; got {dataset!r}"
+    )
+
+
+@contextmanager
+def _importing_from(path: Path) -> Iterator[None]:
+    root = next((one for one in path.parents if (one / "pyproject.toml").is_file()), path.parent)
+    before = list(sys.path)
+    sys.path.insert(0, str(root))
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def read_texts(path: Path, template: str) -> list[str]:

@@ -1,6 +1,7 @@
-"""`tcf run | table | plot | report | export`: what takes a study or its records."""
+"""`tcf table | plot | report | export`: what takes a study's records."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,56 +21,7 @@ if TYPE_CHECKING:
 
     from tcf.model import Recommender
 
-__all__ = ["export", "plot", "report", "run", "table"]
-
-
-def run(
-    study: StudyArgument,
-    data: DataOption = None,
-    records: RecordsOption = None,
-    cache: CacheOption = "auto",
-    workers: Annotated[
-        int | None, typer.Option(help="Worker processes; default one a core.")
-    ] = None,
-    keep_models: Annotated[
-        bool, typer.Option(help="Keep each run's weights in the cache, for `tcf export`.")
-    ] = True,
-    track: Annotated[
-        str | None, typer.Option(help="Also log every epoch: tensorboard, wandb or mlflow.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs; make none.")] = False,
-) -> None:
-    """Run a study: finished runs are skipped, the rest leave a record and a rank ledger each.
-
-    A study that names a search makes its trials first, the same number for every arm.
-    """
-    with one_line_errors():
-        planned = load_study(study)
-        if dry_run:
-            for config in planned.runs:
-                typer.echo(config.name)
-            search = planned.tuning
-            trials = f", settings from {search.num_trials} trials an arm" if search else ""
-            typer.echo(f"{planned.name}: {len(planned.runs)} runs{trials}")
-            return
-        from tcf.study.runner import run_study
-
-        folder = records or study.parent / "records"
-        outcome = run_study(
-            planned,
-            records=folder,
-            data=data,
-            cache=cache,
-            num_workers=workers,
-            keep_models=keep_models,
-            track=track,
-        )
-        typer.echo(
-            f"{planned.name}: {outcome.num_found} runs found, {outcome.num_made} made, "
-            f"{outcome.num_elsewhere} left to another process; records in {folder}"
-        )
-        if any(folder.glob("*.json")):  # none yet if another process has all the runs
-            _print_table(folder, planned.metrics[:2])
+__all__ = ["export", "plot", "print_table", "report", "table"]
 
 
 def table(
@@ -83,7 +35,7 @@ def table(
 ) -> None:
     """Print each arm's mean over seeds with its interval, and how each was tuned."""
     with one_line_errors():
-        found = _print_table(records, metric or ["hr@10", "ndcg@10"], by=by or [])
+        found = print_table(records, metric or ["hr@10", "ndcg@10"], by=by or [])
         if out is not None:
             from tcf._util import atomic_write
 
@@ -156,7 +108,8 @@ def report(
         cells = read_cells(records)
         lists = None
         if study is not None:
-            lists = neighbour_lists(cells, lambda: load_study(study), data=data, cache=cache)
+            make = partial(load_study, study, dataset=cells[0].dataset)
+            lists = neighbour_lists(cells, make, data=data, cache=cache)
         found = gather(cells, metric=metric, against=against)
         page = report_page(found, title=title or _study_name(records), explorer=lists)
         with atomic_write(out) as temporary:
@@ -201,7 +154,8 @@ def export(
         if index is not None:
             lookup(INDEXES, index, "index")
         folder = records or study.parent / "records"
-        made = rebuild(load_study(study), name, records=folder, data=data, cache=cache, train=train)
+        planned = load_study(study, dataset=name.partition("/")[0])
+        made = rebuild(planned, name, records=folder, data=data, cache=cache, train=train)
         if encoder:
             typer.echo(_export_encoder(made.model, name, out / "encoder"))
         about = {"fingerprint": made.fingerprint, "split": made.split.checksum}
@@ -228,7 +182,8 @@ def _export_encoder(model: "Recommender", name: str, folder: Path) -> Path:
     return folder
 
 
-def _print_table(folder: Path, metrics: Sequence[str], *, by: Sequence[str] = ()) -> "pl.DataFrame":
+def print_table(folder: Path, metrics: Sequence[str], *, by: Sequence[str] = ()) -> "pl.DataFrame":
+    """Print each arm's mean with its interval, and return the whole evidence."""
     from tcf._util import lookup
     from tcf.evaluate.slices import SLICES, slice_names
     from tcf.study.cells import read_cells

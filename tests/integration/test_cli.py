@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,9 @@ from typer.testing import CliRunner, Result
 
 from tcf import cli
 from tcf._util import write_json
+from tcf.cli import load_study
 from tcf.encode.embeddings import Embeddings
+from tcf.errors import DataError
 from tcf.study.config import fingerprint
 from tcf.study.runner import load_split
 from tests import tiny_study
@@ -182,6 +185,74 @@ def test_help_names_the_commands():
         assert re.search(rf"\b{command}\b", done.stdout)
 
 
+TWO = """
+from dataclasses import replace
+from pathlib import Path
+
+from neighbour import NAMES
+from tcf.cli import load_study
+
+TINY = load_study(Path({study!r}))
+
+
+def study():
+    return tuple(
+        replace(TINY, runs=tuple(r.model_copy(update={{"dataset": n}}) for r in TINY.runs[-1:]))
+        for n in NAMES
+    )
+
+
+def smoke():
+    return study()[0]
+"""
+
+
+@pytest.fixture
+def two_studies(tmp_path: Path) -> Path:
+    """A file with a study for each of two data sets, in a project of its own."""
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "neighbour.py").write_text('NAMES = ("one", "two")')
+    (tmp_path / "deep").mkdir()
+    path = tmp_path / "deep" / "study.py"
+    path.write_text(TWO.format(study=str(STUDY)))
+    return path
+
+
+class TestForms:
+    def test_one_file_has_a_study_for_each_data_set(self, two_studies: Path):
+        done = tcf("run", two_studies, "--cache", two_studies.parent / "cache", "--workers", 1)
+        assert done.exit_code == 0, done.output
+        kept = sorted(p.name.split("-")[0] for p in two_studies.parent.glob("records/*.json"))
+        assert kept == ["one", "two"]
+        assert load_study(two_studies, dataset="two").runs[0].dataset == "two"
+        with pytest.raises(DataError, match="of a data set among one, two; got 'three'"):
+            load_study(two_studies, dataset="three")
+
+    def test_what_is_beside_a_study_is_importable_while_it_is_read(self, two_studies: Path):
+        before = list(sys.path)
+        assert tcf("run", two_studies, "--dry-run").exit_code == 0
+        assert sys.path == before
+
+    def test_a_smoke_run_leaves_nothing(self, two_studies: Path):
+        before = sorted(two_studies.parent.rglob("*"))
+        done = tcf("run", two_studies, "--smoke", "--workers", 1)
+        assert done.exit_code == 0, done.output
+        assert f"{two_studies}: passed in " in done.stdout.replace("\n", "")
+        assert sorted(two_studies.parent.rglob("*")) == before
+
+    def test_a_form_that_is_not_there(self, two_studies: Path):
+        line = error_of(tcf("run", two_studies, "--form", "paper"))
+        assert "has no form 'paper': it must define `def paper() -> Study`" in line
+
+    def test_smoke_and_another_form(self, two_studies: Path):
+        line = error_of(tcf("run", two_studies, "--smoke", "--form", "paper"))
+        assert "--smoke is a form of its own: leave out --form paper" in line
+
+    def test_records_of_several_files(self, two_studies: Path, tmp_path: Path):
+        line = error_of(tcf("run", two_studies, STUDY, "--records", tmp_path / "r"))
+        assert "--records is the folder of one study file; got 2 files" in line
+
+
 class TestMistakes:
     def test_data_for_an_explorer_without_its_study(self, records: Path, tmp_path: Path):
         line = error_of(tcf("report", records, "--out", tmp_path / "r.html", "--data", tmp_path))
@@ -196,7 +267,7 @@ class TestMistakes:
         path = tmp_path / "study.py"
         path.write_text(text)
         line = error_of(tcf("run", path, "--dry-run"))
-        assert f"{path}: a study file needs `def study() -> Study`; study() gave " in line
+        assert f"{path}: a study file needs `def study() -> Study`; it gave " in line
 
     def test_a_bug_in_a_study_keeps_its_traceback(self, tmp_path: Path):
         path = tmp_path / "study.py"
