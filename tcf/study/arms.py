@@ -62,7 +62,7 @@ class Arm(Config):
             what, ``"popularity"`` counts alone.
         family: Arms of one family are joined by a line.
         encoder: As in `encode_items`, or a name that the study resolves; never a path.
-        layer, pooling, max_tokens, prompt, dtype: As in `encode_items`.
+        layer, pooling, max_tokens, prompt, dtype, quantization: As in `encode_items`.
         transforms: Applied to the vectors in turn, fitted on the items of the training part.
         tuned: Which part of the encoder is trained; None: it is frozen.
         with_ids: How a learned vector an item is added to that of the text; None: text alone.
@@ -79,6 +79,7 @@ class Arm(Config):
         "encoder_kind",
         "control",
         "control_of",
+        "quantization",
     )
 
     name: str
@@ -99,6 +100,7 @@ class Arm(Config):
         | None
     ) = None
     control_of: str | None = None
+    quantization: Literal["int8", "nf4"] | None = None
 
     @model_validator(mode="after")
     def _text_needs_an_encoder(self) -> "Arm":
@@ -107,7 +109,7 @@ class Arm(Config):
                 f"arm {self.name!r} of kind {self.kind!r} "
                 f"{'needs an' if self.has_text else 'takes no'} encoder; got {self.encoder!r}"
             )
-        for setting in ("transforms", "tuned", "with_ids"):
+        for setting in ("transforms", "tuned", "with_ids", "quantization"):
             value = getattr(self, setting)
             if value and not self.has_text:
                 raise ValueError(
@@ -133,6 +135,11 @@ class Arm(Config):
             raise ValueError(
                 f"arm {self.name!r} is tuned, so it reads the last layer and takes no transforms; "
                 f"got layer={self.layer}, transforms={self.transforms}"
+            )
+        if self.quantization is not None:
+            raise ValueError(
+                f"arm {self.name!r} is tuned, and weights of {self.quantization} cannot be "
+                "trained: leave quantization out, or freeze the encoder"
             )
         return self
 
@@ -162,7 +169,7 @@ class Arm(Config):
             ValueError: If this arm has no text.
         """
         shared = {"family", "encoder", "layer", "pooling", "max_tokens", "prompt", "dtype"}
-        shared |= {"transforms"}
+        shared |= {"transforms", "quantization"}
         settings = {name: getattr(self, name) for name in shared & self.model_fields_set}
         names = {"name": f"{self.name}, nearest", "kind": "nearest", "encoder_kind": self.kind}
         if self.control is not None:  # of what the other is compared with, before training as well
@@ -172,7 +179,7 @@ class Arm(Config):
 
     def encoding(self) -> dict[str, Any]:
         """Return the keywords for `encode_catalog`, the encoder left out."""
-        settings = {"layer", "pooling", "max_tokens", "prompt", "dtype"}
+        settings = {"layer", "pooling", "max_tokens", "prompt", "dtype", "quantization"}
         # a static encoder has none of them: what was set by hand goes through, to be refused there
         static = "static" in (self.kind, self.encoder_kind)
         return self.model_dump(include=settings, exclude_unset=static)

@@ -1,0 +1,52 @@
+"""The scripts beside the side studies read what their studies leave."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments.precision import analyse as precision
+from experiments.precision.drift import drift
+from tcf.cli import load_studies
+from tcf.study.runner import run_study
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+
+
+def run_small(name: str, folder: Path) -> Path:
+    """Run a study's smoke form and return its records."""
+    for study in load_studies(EXPERIMENTS / name / "study.py", form="smoke"):
+        run_study(
+            study,
+            records=folder / "records",
+            cache=folder / "cache",
+            num_workers=1,
+            say=lambda line: None,
+        )
+    return folder / "records"
+
+
+def test_precision_is_held_against_float32_of_the_same_arm(tmp_path: Path):
+    records = run_small("precision", tmp_path)
+    precision.main(records, tmp_path / "results.json")
+    rows = json.loads((tmp_path / "results.json").read_text())["standings"]
+    against = {row["arm"]: row["against"] for row in rows}
+    assert against == {
+        f"MiniLM, {name}{how}": f"MiniLM, float32{how}"
+        for name in ("bfloat16", "int8")
+        for how in ("", ", nearest")
+    }
+
+
+def test_drift_is_nothing_from_vectors_to_themselves_and_grows_with_noise():
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((300, 16)).astype(np.float32)
+    same = drift(vectors, vectors, seed=0)
+    assert same["quantiles"]["0.0"] == pytest.approx(1)
+    assert (same["num_items"], same["neighbours_kept"]) == (300, 1.0)
+    little, much = (
+        drift(vectors, vectors + np.float32(by) * vectors[::-1], seed=0) for by in (0.1, 0.5)
+    )
+    assert 1 > little["quantiles"]["0.5"] > much["quantiles"]["0.5"]
+    assert 1 > little["neighbours_kept"] > much["neighbours_kept"]
