@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from experiments.precision import analyse as precision
 from experiments.precision.drift import drift
-from tcf.cli import load_studies
+from tcf.cli import app, load_studies
 from tcf.study.runner import run_study
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -50,3 +51,11 @@ def test_drift_is_nothing_from_vectors_to_themselves_and_grows_with_noise():
     )
     assert 1 > little["quantiles"]["0.5"] > much["quantiles"]["0.5"]
     assert 1 > little["neighbours_kept"] > much["neighbours_kept"]
+
+
+def test_users_of_two_text_forms_are_paired(tmp_path: Path):
+    records = run_small("text_fields", tmp_path)
+    a = f"{records}/simulated world, title/SASRec/TF-IDF"
+    done = CliRunner().invoke(app, ["diff", a, "simulated world, genres/SASRec/TF-IDF"])
+    assert done.exit_code == 0, done.output
+    assert "ndcg@10, about these trained models" in done.output

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from tcf.encode import Embeddings, encode_catalog
+from tcf.encode import encode_catalog
+from tcf.encode.embeddings import Embeddings
 from tcf.study.arms import Arm, TunedConfig
 from tcf.study.backbones import SASRecConfig
 from tcf.study.config import RunConfig, Study, fingerprint
