@@ -45,14 +45,16 @@ def loader(dataset: str) -> Load:
     return small_world if dataset == WORLD else partial(load, dataset)
 
 
-def load(dataset: str, data: Path | None, *, text: str = "{title}") -> tuple[Catalog, Interactions]:
-    """Read a data set's folder in ``data``; of more than 10,000 users so many are drawn."""
+def load(
+    dataset: str, data: Path | None, *, text: str = "{title}", most_users: int = MOST_USERS
+) -> tuple[Catalog, Interactions]:
+    """Read a data set's folder in ``data``; of more than ``most_users`` so many are drawn."""
     if data is None:
         raise DataError(f"{dataset} is a folder in that of the data sets: name it with --data")
     catalog, interactions, _ = filter_interactions(*read_plain(data / dataset, text=text))
-    if interactions.num_users > MOST_USERS:
+    if interactions.num_users > most_users:
         rng = np.random.default_rng(SEED)
-        interactions = sample_users(interactions, num_users=MOST_USERS, rng=rng)
+        interactions = sample_users(interactions, num_users=most_users, rng=rng)
     return catalog, interactions
 
 

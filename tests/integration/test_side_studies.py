@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from experiments.here import small_world
+from experiments.more_data import analyse as more_data
+from experiments.more_data.study import SHARES, nested
 from experiments.precision import analyse as precision
 from experiments.precision.drift import drift
 from tcf.cli import app, load_studies
@@ -59,3 +62,25 @@ def test_users_of_two_text_forms_are_paired(tmp_path: Path):
     done = CliRunner().invoke(app, ["diff", a, "simulated world, genres/SASRec/TF-IDF"])
     assert done.exit_code == 0, done.output
     assert "ndcg@10, about these trained models" in done.output
+
+
+def test_more_data_ranks_the_same_for_all_and_fits_size_and_data(tmp_path: Path):
+    records = run_small("more_data", tmp_path)
+    more_data.main(records, tmp_path / "results.json")
+    (fit,) = json.loads((tmp_path / "results.json").read_text())["datasets"].values()
+    assert {one["training_users"] for one in fit["means"]} == {20, 58, 195}
+    assert len({one["parameters"] for one in fit["means"]}) == 2
+    assert fit["intervals"]["d"]["low"] < fit["intervals"]["d"]["mean"]
+
+
+def test_samples_of_users_are_nested_and_tests_are_the_same():
+    catalog, interactions = small_world(None)
+    splits = [nested(catalog, interactions, share=share) for share in SHARES]
+    trained = [set(np.flatnonzero(split.train.counts())) for split in splits]
+    assert trained[0] < trained[1] < trained[2]
+    for split in splits[1:]:
+        for part in ("validation", "test"):
+            one, other = getattr(split, part), getattr(splits[0], part)
+            np.testing.assert_array_equal(one.targets, other.targets)
+            np.testing.assert_array_equal(one.users, other.users)
+            assert not trained[2] & set(one.users)
