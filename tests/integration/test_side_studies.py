@@ -1,9 +1,11 @@
 """The scripts beside the side studies read what their studies leave."""
 
 import json
+import runpy
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -84,3 +86,27 @@ def test_samples_of_users_are_nested_and_tests_are_the_same():
             np.testing.assert_array_equal(one.targets, other.targets)
             np.testing.assert_array_equal(one.users, other.users)
             assert not trained[2] & set(one.users)
+
+
+def test_every_encoder_has_its_year():
+    path = EXPERIMENTS / "encoders_by_year"
+    years = json.loads((path / "years.json").read_text())
+    wanted = {
+        config.arm.name
+        for form in ("study", "paper")
+        for study in load_studies(path / "study.py", form=form)
+        for config in study.runs
+        if config.arm.has_text and config.arm.control is None
+    }
+    assert years.keys() == wanted
+
+
+def test_the_plot_by_years_is_drawn_from_its_records(tmp_path: Path):
+    records = run_small("encoders_by_year", tmp_path)
+    runpy.run_path(str(EXPERIMENTS.parent / "plots" / "encoders_by_year.py"))["main"](
+        tmp_path, records
+    )
+    drawn = pl.read_csv(tmp_path / "encoders_by_year.csv").filter(mark="mean")
+    years = dict(drawn.select("arm", "year").iter_rows())
+    assert years["MiniLM"] == 2021
+    assert years["MiniLM, random weights"] is None
