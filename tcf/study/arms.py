@@ -7,7 +7,7 @@ from pydantic import model_validator
 from tcf.encode.transform import Transform
 from tcf.train.config import Config, Count, Positive
 
-__all__ = ["Arm", "TunedConfig"]
+__all__ = ["Arm", "TunedConfig", "UserText"]
 
 
 class TunedConfig(Config):
@@ -51,6 +51,20 @@ class TunedConfig(Config):
         return self
 
 
+class UserText(Config):
+    """How the titles of a history become one text, which the encoder of the items reads.
+
+    Attributes:
+        max_items: Of the history, the last ones, at the most.
+        max_tokens: Titles that are too many for it are left out, the oldest first.
+        separator: Between titles.
+    """
+
+    max_items: Count = 20
+    max_tokens: Count = 256
+    separator: str = ". "
+
+
 class Arm(Config):
     """Where the item vectors of a run come from: the one thing in which two arms differ.
 
@@ -70,6 +84,8 @@ class Arm(Config):
         control: What the arm controls for, as in `tcf.study.controls`; None: it is no control.
             ``"random_weights"`` draws the weights of ``encoder`` anew.
         control_of: Name of the arm that it is a control of, where it belongs to one.
+        user_text: How a user's history becomes one text, read like an item's; None: users are no
+            texts.
     """
 
     added: ClassVar[tuple[str, ...]] = (
@@ -80,6 +96,7 @@ class Arm(Config):
         "control",
         "control_of",
         "quantization",
+        "user_text",
     )
 
     name: str
@@ -101,6 +118,7 @@ class Arm(Config):
     ) = None
     control_of: str | None = None
     quantization: Literal["int8", "nf4"] | None = None
+    user_text: UserText | None = None
 
     @model_validator(mode="after")
     def _text_needs_an_encoder(self) -> "Arm":
@@ -144,6 +162,22 @@ class Arm(Config):
         return self
 
     @model_validator(mode="after")
+    def _a_frozen_model_reads_users(self) -> "Arm":
+        if self.user_text is None:
+            return self
+        if not {"model", "random"} & {self.kind, self.encoder_kind}:
+            raise ValueError(
+                f"arm {self.name!r} must name a language model to read users' texts as well as "
+                f"items'; it is of kind {self.kind!r}"
+            )
+        if self.tuned is not None or self.transforms:
+            raise ValueError(
+                f"arm {self.name!r} reads users' texts, so its encoder is frozen and its vectors "
+                "are as they come: leave tuned and transforms out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _a_control_says_of_what(self) -> "Arm":
         if self.control_of is not None and self.control is None:
             raise ValueError(
@@ -169,7 +203,7 @@ class Arm(Config):
             ValueError: If this arm has no text.
         """
         shared = {"family", "encoder", "layer", "pooling", "max_tokens", "prompt", "dtype"}
-        shared |= {"transforms", "quantization"}
+        shared |= {"transforms", "quantization", "user_text"}
         settings = {name: getattr(self, name) for name in shared & self.model_fields_set}
         names = {"name": f"{self.name}, nearest", "kind": "nearest", "encoder_kind": self.kind}
         if self.control is not None:  # of what the other is compared with, before training as well

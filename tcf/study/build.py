@@ -13,11 +13,13 @@ from tcf.model.recommender import Recommender
 from tcf.model.towers import FrozenTextTower, IdTower, Tower
 from tcf.model.transitions import Transitions
 from tcf.model.tuned import TunedTextTower
+from tcf.model.user_texts import NearestToText
 from tcf.study.config import RunConfig
+from tcf.study.user_texts import ItemsAndUsers
 
-ItemText = Embeddings | TrunkStates
+ItemText = Embeddings | TrunkStates | ItemsAndUsers
 """What a run knows of its items' texts: their vectors, or the states that a tuned encoder starts
-from."""
+from, or vectors of users' texts as well."""
 
 
 def device() -> torch.device:
@@ -64,7 +66,8 @@ def _tower(config: RunConfig, split: Split, embeddings: ItemText | None) -> Towe
             **settings,
         )
     else:
-        text = FrozenTextTower(embeddings, split.catalog, **settings)
+        vectors = embeddings.items if isinstance(embeddings, ItemsAndUsers) else embeddings
+        text = FrozenTextTower(vectors, split.catalog, **settings)
     if config.arm.with_ids is None:
         return text
     ids = IdTower(split.num_items, dim=config.dim)
@@ -73,12 +76,14 @@ def _tower(config: RunConfig, split: Split, embeddings: ItemText | None) -> Towe
 
 def untrained(
     config: RunConfig, split: Split, embeddings: ItemText | None
-) -> Popularity | Transitions | NearestNeighbour:
+) -> Popularity | Transitions | NearestNeighbour | NearestToText:
     """Return what ranks for an arm that is not trained."""
     if config.arm.kind == "popularity":
         return Popularity(split)
     if config.arm.kind == "transitions":
         return Transitions(split)
+    if config.arm.kind == "nearest" and isinstance(embeddings, ItemsAndUsers):
+        return NearestToText(embeddings.items, embeddings.users, split.catalog)
     if config.arm.kind != "nearest" or not isinstance(embeddings, Embeddings):
         raise ValueError(f"{config.name} needs a recommender and its training")
     return NearestNeighbour(embeddings, split.catalog)

@@ -21,6 +21,7 @@ from tcf.errors import EncoderError
 from tcf.study.arms import Arm
 from tcf.study.build import ItemText
 from tcf.study.config import Study
+from tcf.study.user_texts import encode_users
 
 __all__ = ["encode_arms"]
 
@@ -30,8 +31,9 @@ def encode_arms(study: Study, split: Split, *, cache: Path) -> dict[str, ItemTex
 
     An arm's transforms are fitted on the items that occur in the training part; where they go to
     the smallest width, it is that of the study's narrowest frozen language model. Of a tuned arm,
-    it is the states that enter the lowest tuned block. An arm of random weights is read from its
-    encoder's shape with weights drawn anew, unless ``study.encoders`` made it as it is.
+    it is the states that enter the lowest tuned block. Where users are read as texts, theirs are
+    there as well. An arm of random weights is read from its encoder's shape with weights drawn
+    anew, unless ``study.encoders`` made it as it is.
     """
     arms = {config.arm.name: config.arm for config in study.runs if config.arm.encoder}
     names = sorted({arm.encoder for arm in arms.values() if arm.encoder})
@@ -48,7 +50,10 @@ def encode_arms(study: Study, split: Split, *, cache: Path) -> dict[str, ItemTex
         about = {**made.manifest, "name": arm.encoder}
         if (work := _flops_per_item(arm, encoder, split.catalog.texts)) is not None:
             about["parameters"] = {**made.manifest["parameters"], "flops_per_item": work}
-        found[name] = replace(made, manifest=about)
+        made = replace(made, manifest=about)
+        if arm.user_text is not None:
+            made = encode_users(arm, made, split, encoder=encoder, cache=cache)
+        found[name] = made
     return _transformed(arms, found, split)
 
 
