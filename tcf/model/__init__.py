@@ -16,13 +16,16 @@ _HOMES = {
     "Loss": "losses",
     "MeanHistory": "mean_history",
     "NearestNeighbour": "nearest",
+    "NearestToText": "user_texts",
     "NextItNet": "nextitnet",
     "Popularity": "popularity",
     "Recommender": "recommender",
     "SASRec": "sasrec",
+    "TextUsers": "user_texts",
     "Tower": "towers",
     "Transitions": "transitions",
     "TunedTextTower": "tuned",
+    "UserVectors": "user_texts",
 }
 __all__ = [
     "BACKBONES",
@@ -38,12 +41,15 @@ __all__ = [
     "Loss",
     "MeanHistory",
     "NearestNeighbour",
+    "NearestToText",
     "NextItNet",
     "Popularity",
     "Recommender",
     "SASRec",
+    "TextUsers",
     "Tower",
     "Transitions",
     "TunedTextTower",
+    "UserVectors",
 ]
 __getattr__ = lazy_exports(__name__, _HOMES)

@@ -7,6 +7,7 @@ from tcf.model.gru4rec import GRU4Rec
 from tcf.model.mean_history import MeanHistory
 from tcf.model.nextitnet import NextItNet
 from tcf.model.sasrec import SASRec
+from tcf.model.user_texts import TextUsers
 
 BACKBONES: dict[str, type[Backbone]] = {
     "BERT4Rec": BERT4Rec,
@@ -15,4 +16,5 @@ BACKBONES: dict[str, type[Backbone]] = {
     "MeanHistory": MeanHistory,
     "NextItNet": NextItNet,
     "SASRec": SASRec,
+    "TextUsers": TextUsers,
 }

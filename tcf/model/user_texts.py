@@ -4,14 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tcf.data.catalog import Catalog
 from tcf.data.split import Targets
 from tcf.encode.embeddings import Embeddings
+from tcf.model.backbone import Backbone
+from tcf.model.layers import mlp
 
-__all__ = ["NearestToText", "UserVectors"]
+__all__ = ["NearestToText", "TextUsers", "UserVectors"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,3 +78,39 @@ class NearestToText:
         """Return ``(n, E)`` user and ``(num_items, E)`` item vectors of length 1."""
         users = self._users.of(targets.users, targets.ends - targets.starts)
         return F.normalize(torch.from_numpy(users)), self._items
+
+
+class TextUsers(Backbone):
+    """A linear map of the vector that a user's history has as one text; the vector is frozen.
+
+    It learns from one pair a user: the text before the last training item, and that item. A user
+    text is a text more to encode, and a pair for every place of a history would be ten times as
+    many.
+
+    Args:
+        dim: Width D.
+        users: A vector for every history that is trained on or ranked.
+        shared: The item tower's projector, to be the users' as well; it stays the tower's. None: a
+            linear map of its own.
+    """
+
+    examples = "last"
+
+    def __init__(self, *, dim: int, users: UserVectors, shared: nn.Module | None = None):
+        super().__init__()
+        self.dim, self.max_history = dim, int(users.lengths.max())  # a whole history, to be counted
+        self._users, self._shared = users, (shared,)  # in a tuple: no module of this one
+        if shared is None:
+            self.projector = mlp(users.width, dim, num_layers=1, dropout=0.0, activation=False)
+
+    def forward(self, users: Tensor, vectors: Tensor, history: Tensor, mask: Tensor) -> Tensor:
+        """Return ``(B, 1, D)``; of the history its length alone is looked at."""
+        shared = self._shared[0]
+        project = self.projector if shared is None else shared
+        found = self._users.of(users.cpu().numpy(), mask.sum(1).cpu().numpy())
+        texts = torch.from_numpy(found).to(next(project.parameters()))
+        return project(texts)[:, None]
+
+    def extra_repr(self) -> str:
+        """Return whether the map is the tower's."""
+        return f"{super().extra_repr()}, shared={self._shared[0] is not None}"

@@ -68,14 +68,34 @@ class MeanHistoryConfig(Config):
     max_history: Count = 20
 
 
+class TextUsersConfig(Config):
+    """Settings of `tcf.model.TextUsers`, of arms with ``user_text``.
+
+    Attributes:
+        shared: The items' projector is the users' too.
+    """
+
+    name: Literal["TextUsers"] = "TextUsers"
+    shared: bool = False
+
+
 class ProjectorConfig(Config):
     """Settings of the projector of `tcf.model.FrozenTextTower`."""
 
+    added: ClassVar[tuple[str, ...]] = ("activation",)
+
     num_layers: Count = 2
     dropout: Share = 0.1
+    activation: bool = True
 
 
 AnyBackbone = (
-    BERT4RecConfig | DSSMConfig | GRU4RecConfig | MeanHistoryConfig | NextItNetConfig | SASRecConfig
+    BERT4RecConfig
+    | DSSMConfig
+    | GRU4RecConfig
+    | MeanHistoryConfig
+    | NextItNetConfig
+    | SASRecConfig
+    | TextUsersConfig
 )
 Backbone = Annotated[AnyBackbone, Field(discriminator="name")]

@@ -14,6 +14,7 @@ from tcf.model.towers import FrozenTextTower, IdTower, Tower
 from tcf.model.transitions import Transitions
 from tcf.model.tuned import TunedTextTower
 from tcf.model.user_texts import NearestToText
+from tcf.study.backbones import TextUsersConfig
 from tcf.study.config import RunConfig
 from tcf.study.user_texts import ItemsAndUsers
 
@@ -35,6 +36,10 @@ def build(config: RunConfig, split: Split, embeddings: ItemText | None) -> Recom
     settings = config.backbone.model_dump(exclude={"name"})
     if config.backbone.name == "DSSM":
         settings["num_users"] = split.num_users
+    if isinstance(config.backbone, TextUsersConfig):
+        assert isinstance(embeddings, ItemsAndUsers)
+        shared = tower.projector if config.backbone.shared else None
+        settings = {"users": embeddings.users, "shared": shared}
     backbone = BACKBONES[config.backbone.name](dim=config.dim, **settings)
     return Recommender(
         tower,
