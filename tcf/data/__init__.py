@@ -22,6 +22,7 @@ _HOMES = {
     "filter_sample": "filter",
     "filter_times": "event_filters",
     "item_threshold": "count_filters",
+    "join_datasets": "sources",
     "leave_one_out": "split",
     "leave_one_out_before": "time_splits",
     "load_dataset": "datasets",
@@ -36,6 +37,7 @@ _HOMES = {
     "split_by_time": "time_splits",
     "split_by_user": "held_out_splits",
     "split_cold_items": "held_out_splits",
+    "train_share": "sources",
     "write_prepared": "prepared",
 }
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
     "filter_sample",
     "filter_times",
     "item_threshold",
+    "join_datasets",
     "leave_one_out",
     "leave_one_out_before",
     "load_dataset",
@@ -72,6 +75,7 @@ __all__ = [
     "split_by_time",
     "split_by_user",
     "split_cold_items",
+    "train_share",
     "write_prepared",
 ]
 __getattr__ = lazy_exports(__name__, _HOMES)
