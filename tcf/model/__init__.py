@@ -7,6 +7,7 @@ _HOMES = {
     "BERT4Rec": "bert4rec",
     "Backbone": "backbone",
     "Candidates": "losses",
+    "Chance": "chance",
     "DSSM": "dssm",
     "FrozenTextTower": "towers",
     "GRU4Rec": "gru4rec",
@@ -23,6 +24,7 @@ _HOMES = {
     "Tower": "towers",
     "Transitions": "transitions",
     "TunedTextTower": "tuned",
+    "carry_weights": "carry",
 }
 __all__ = [
     "BACKBONES",
@@ -31,6 +33,7 @@ __all__ = [
     "BERT4Rec",
     "Backbone",
     "Candidates",
+    "Chance",
     "FrozenTextTower",
     "GRU4Rec",
     "HybridTower",
@@ -45,5 +48,6 @@ __all__ = [
     "Tower",
     "Transitions",
     "TunedTextTower",
+    "carry_weights",
 ]
 __getattr__ = lazy_exports(__name__, _HOMES)

@@ -16,6 +16,7 @@ class Backbone(nn.Module, ABC):
         dim: Width D.
         max_history: The most items of input L.
         hidden_share: For cloze, the chance of an item to be hidden in training.
+        user_tables: Names of its weights that have a row a user: they mean nothing to others.
     """
 
     examples: Literal["sequences", "cloze", "pairs"] = "sequences"
@@ -23,6 +24,7 @@ class Backbone(nn.Module, ABC):
     dim: int
     max_history: int
     hidden_share: float = 0.0
+    user_tables: tuple[str, ...] = ()
 
     @abstractmethod
     def forward(self, users: Tensor, vectors: Tensor, history: Tensor, mask: Tensor) -> Tensor:

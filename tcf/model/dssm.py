@@ -22,6 +22,7 @@ class DSSM(Backbone):
 
     examples: Literal["sequences", "cloze", "pairs"] = "pairs"
     max_history = 0
+    user_tables = ("table.weight",)
 
     def __init__(self, *, num_users: int, dim: int, num_layers: int = 0, dropout: float = 0.1):
         super().__init__()
