@@ -47,7 +47,8 @@ from tcf.evaluate import (
 from tcf.model.popularity import Popularity
 from tcf.study.build import build
 from tcf.study.config import RunConfig, Study, fingerprint
-from tcf.study.runner import load_split, run_study
+from tcf.study.opened import load_split
+from tcf.study.runner import run_study
 from tcf.train import TrainConfig
 
 HERE = Path(__file__).parent

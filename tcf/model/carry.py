@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tcf.model.backbone import Backbone
 from tcf.model.recommender import Recommender
 from tcf.model.weights import read_weights
 
-__all__ = ["carry_weights", "check_carried", "users_known"]
+__all__ = ["carry_weights", "check_users_carried", "users_known"]
 
-BACKBONE = "backbone"
+_BACKBONE = "backbone"
 
 
 def carry_weights(
@@ -44,13 +45,19 @@ def carry_weights(
         DataError: If the file is missing or damaged, or its weights are of another architecture,
             or for other vectors.
     """
-    check_carried(model, same_users=user_ids is not None)
+    if model.tower.has_item_weights:
+        raise ValueError(
+            f"{type(model.tower).__name__} has a learned vector an item, and the items of another "
+            "data set are others: what is carried over must be learned of texts (FrozenTextTower, "
+            "TunedTextTower)"
+        )
+    check_users_carried(model.backbone, same_users=user_ids is not None)
     state = model.state_dict()
-    part = BACKBONE if carry == "backbone" else None
+    part = _BACKBONE if carry == "backbone" else None
     like = {n: w for n, w in state.items() if part is None or n.startswith(f"{part}.")}
     if not like:
         raise ValueError(f"{type(model.backbone).__name__} has no weights to carry over")
-    tables = [f"{BACKBONE}.{name}" for name in model.backbone.user_tables]
+    tables = [f"{_BACKBONE}.{name}" for name in model.backbone.user_tables]
     if user_ids is not None:
         for name in tables:  # of as many rows as the source has users
             like[name] = torch.empty(len(user_ids[0]), *like[name].shape[1:], device="meta")
@@ -61,24 +68,17 @@ def carry_weights(
     model.load_state_dict(held, strict=part is None)
 
 
-def check_carried(model: Recommender, *, same_users: bool) -> None:
-    """Raise unless the model's weights mean something on another data set.
+def check_users_carried(backbone: Backbone | type[Backbone], *, same_users: bool) -> None:
+    """Raise unless what a backbone learned of its users means something on another data set.
 
     Raises:
-        ValueError: As `carry_weights`.
+        ValueError: If it has a vector a user, and ``same_users`` does not say that equal user ids
+            are the same people; or it knows users in another way than by their histories.
     """
-    if model.tower.has_item_weights:
-        raise ValueError(
-            f"{type(model.tower).__name__} has a learned vector an item, and the items of another "
-            "data set are others: what is carried over must be learned of texts (FrozenTextTower, "
-            "TunedTextTower)"
-        )
-    name = type(model.backbone).__name__
-    if not model.backbone.user_tables:
-        if model.backbone.examples == "pairs":
-            raise ValueError(f"{name} knows users by their pairs and cannot be carried over")
-        return
-    if not same_users:
+    name = (backbone if isinstance(backbone, type) else type(backbone)).__name__
+    if backbone.examples == "pairs" and not backbone.user_tables:
+        raise ValueError(f"{name} knows users by their pairs and cannot be carried over")
+    if backbone.user_tables and not same_users:
         raise ValueError(
             f"the user tower of {name} is a table of user IDs, which cannot transfer: users of "
             "another data set are others. Take a backbone that reads histories, such as SASRec; "

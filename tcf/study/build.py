@@ -6,6 +6,7 @@ from tcf.data.split import Split
 from tcf.encode.embeddings import Embeddings
 from tcf.encode.trunk import TrunkStates
 from tcf.model.backbones import BACKBONES
+from tcf.model.chance import Chance
 from tcf.model.hybrid import HybridTower
 from tcf.model.nearest import NearestNeighbour
 from tcf.model.popularity import Popularity
@@ -73,8 +74,10 @@ def _tower(config: RunConfig, split: Split, embeddings: ItemText | None) -> Towe
 
 def untrained(
     config: RunConfig, split: Split, embeddings: ItemText | None
-) -> Popularity | Transitions | NearestNeighbour:
+) -> Chance | Popularity | Transitions | NearestNeighbour:
     """Return what ranks for an arm that is not trained."""
+    if config.arm.kind == "chance":
+        return Chance(split)
     if config.arm.kind == "popularity":
         return Popularity(split)
     if config.arm.kind == "transitions":
