@@ -19,9 +19,11 @@ _HOMES = {
     "RunConfig": "config",
     "SASRecConfig": "backbones",
     "Study": "config",
+    "Transfer": "transfer",
     "TunedConfig": "arms",
     "Tuning": "space",
     "Uniform": "space",
+    "factors": "transfers",
     "find_cell": "cells",
     "fingerprint": "config",
     "fit_curve": "scaling",
@@ -40,6 +42,7 @@ _HOMES = {
     "read_records": "records",
     "run_study": "runner",
     "strong": "presets",
+    "transfer_table": "transfers",
     "tune": "tuning",
 }
 __all__ = [
@@ -59,9 +62,11 @@ __all__ = [
     "RunConfig",
     "SASRecConfig",
     "Study",
+    "Transfer",
     "TunedConfig",
     "Tuning",
     "Uniform",
+    "factors",
     "find_cell",
     "fingerprint",
     "fit_curve",
@@ -80,6 +85,7 @@ __all__ = [
     "read_records",
     "run_study",
     "strong",
+    "transfer_table",
     "tune",
 ]
 __getattr__ = lazy_exports(__name__, _HOMES)

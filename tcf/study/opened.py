@@ -106,22 +106,14 @@ def open_study(study: Study, data: Path | None, *, cache: Path) -> Opened:
         DataError, EncoderError: If the vectors of source and target are not of one encoder, with
             the same settings and transforms.
     """
-    plain = [config for config in study.runs if config.arm.transfer is None]
+    groups = _by_sources(study)
     split, report = load_split(study, data)
     for config in study.runs:
         if config.backbone is not None:
             check_users(BACKBONES[config.backbone.name], split)
-    with _named(study, "to its own items" if study.sources else None):
-        vectors = encode_arms(replace(study, runs=tuple(plain)), split, cache=cache)
-    groups: dict[tuple[str, ...], list[RunConfig]] = {}
-    for config in study.runs:
-        if config.arm.transfer is not None:
-            groups.setdefault(config.arm.transfer.sources, []).append(config)
-    if groups and study.tuning is not None:
-        raise ValueError(
-            f"study {study.name!r} transfers weights, which must fit the model that is searched "
-            "for: leave out tuning, and give the settings"
-        )
+    plain = tuple(config for config in study.runs if config.arm.transfer is None)
+    with _named(study, "to its own items" if groups else None):
+        vectors = encode_arms(replace(study, runs=plain), split, cache=cache)
     opened = {}
     for names, runs in groups.items():
         source = opened[names] = _open_source(study, names, runs, data, cache)
@@ -156,10 +148,28 @@ def load_split(study: Study, data: Path | None) -> tuple[Split, FilterReport]:
     return split, report
 
 
+def _by_sources(study: Study) -> dict[tuple[str, ...], list[RunConfig]]:
+    """Return the runs that are transferred, by where from; what they start from is checked."""
+    groups: dict[tuple[str, ...], list[RunConfig]] = {}
+    for config in study.runs:
+        if (transfer := config.arm.transfer) is None:
+            continue
+        for name in transfer.sources:
+            lookup(study.sources, name, "source")
+        _on_source(config, study)
+        groups.setdefault(transfer.sources, []).append(config)
+    if groups and study.tuning is not None:
+        raise ValueError(
+            f"study {study.name!r} transfers weights, which must fit the model that is searched "
+            "for: leave out tuning, and give the settings"
+        )
+    return groups
+
+
 def _open_source(
     study: Study, names: tuple[str, ...], runs: Sequence[RunConfig], data: Path | None, cache: Path
 ) -> Opened:
-    loads = {name: lookup(study.sources, name, "source") for name in names}
+    loads = {name: study.sources[name] for name in names}
     bases = dict.fromkeys(map(partial(_on_source, study=study), runs))  # each once
     source = replace(
         study,
