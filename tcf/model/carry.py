@@ -73,11 +73,17 @@ def check_users_carried(backbone: Backbone | type[Backbone], *, same_users: bool
 
     Raises:
         ValueError: If it has a vector a user, and ``same_users`` does not say that equal user ids
-            are the same people; or it knows users in another way than by their histories.
+            are the same people; if it knows users in another way than by their histories; or if
+            ``same_users`` is said of one that has nothing a user.
     """
     name = (backbone if isinstance(backbone, type) else type(backbone)).__name__
     if backbone.examples == "pairs" and not backbone.user_tables:
         raise ValueError(f"{name} knows users by their pairs and cannot be carried over")
+    if same_users and not backbone.user_tables:
+        raise ValueError(
+            f"{name} reads histories and has no vector a user, so that same_users has nothing to "
+            "carry over: leave it out"
+        )
     if backbone.user_tables and not same_users:
         raise ValueError(
             f"the user tower of {name} is a table of user IDs, which cannot transfer: users of "

@@ -62,7 +62,8 @@ def forecast(study: Study, counts: Counts) -> list[CellForecast]:
 
     Times are those of matrix products at the rate measured here: lower bounds. Every item counts as
     a text of the arm's ``max_tokens`` and every slot of a batch as an item of its own: upper bounds
-    of the work. A search for settings is not counted.
+    of the work. A search for settings is not counted, nor is what a transfer starts from: those are
+    runs of its sources.
 
     Args:
         study: What to run.
@@ -106,7 +107,7 @@ def _cell(
         flops, trained = _epoch(config, split, width, users, items, interactions)
         flops += _tuning(config, made, users, interactions)
         trained += _tuned_parameters(arm, made)
-    flops *= config.train.max_epochs * len(runs)
+    flops *= (config.train.max_epochs if arm.share else 1) * len(runs)  # zero-shot ranks once
     held = trained * _FLOATS_A_PARAMETER * _FLOAT + (0 if arm.tuned else vectors)
     return CellForecast(
         name=config.cell,
@@ -159,9 +160,9 @@ def _epoch(
     pairs = model.backbone.examples == "pairs"
     share = (interactions - 2 * users) / split.train.num_interactions
     share = share if pairs else users / split.num_users
-    flops = training_flops(model, split, config.train) * share
+    flops = training_flops(model, split, config.train) * share * config.arm.share
     if LOSSES[config.train.loss].candidates == "catalog":
-        slots = split.train.num_interactions * share
+        slots = split.train.num_interactions * share * config.arm.share
         flops += _TRAINING * 2.0 * slots * max(items - split.num_items, 0) * config.dim
     ranking = 2.0 * users * items * config.dim
     tables = (items - split.num_items) * config.dim * (arm.kind == "id" or arm.with_ids is not None)
@@ -177,7 +178,7 @@ def _tuning(config: RunConfig, made: Plan | None, users: int, interactions: int)
         return 0.0
     share = min((tuned.num_tuned_layers or made.shape.depth) / made.shape.depth, 1.0)
     slots = interactions - 2 * users
-    return _TRAINING * made.flops / made.work.num_texts * share * slots
+    return _TRAINING * made.flops / made.work.num_texts * share * slots * config.arm.share
 
 
 def _tuned_parameters(arm: Arm, made: Plan | None) -> int:

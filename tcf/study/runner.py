@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,9 @@ from tcf.study.opened import Opened, Start, open_study
 from tcf.study.provenance import peak_bytes, provenance, training_flops
 from tcf.study.records import (
     SCHEMA,
+    about_history,
+    about_vectors,
+    learned_from,
     record_path,
     split_path,
     summarize,
@@ -103,7 +106,8 @@ def run_study(
     A run is finished when its record is there; its fingerprint names the file. Each run uses one
     thread, so that its bytes do not depend on how many run beside it. Killed at any moment, the
     next call carries on, a training from its last checkpoint (in the cache, removed when the record
-    is there); two processes on one folder share the work.
+    is there); two processes on one folder share the work. What a transfer starts from is a run too,
+    which is found or made before, and leaves its record and ledger in the same folder.
 
     Args:
         study: What to run.
@@ -113,13 +117,18 @@ def run_study(
         num_workers: Worker processes; default one a core.
         checkpoint_every_seconds: As in `fit`; a training that is killed loses so much at the most.
         keep_models: Keep the trained weights of each run in ``models/`` of the cache, from which
-            `tcf.export` takes vectors.
+            `tcf.export` takes vectors. Those that a transfer starts from are kept in any case.
         track: A tracker that accelerate knows, ``"tensorboard"`` say, hears of every epoch; its
             files lie in the cache, under ``tracking``.
         say: Takes a line of progress.
 
+    Returns:
+        What became of the study's own runs; those of its sources are not counted.
+
     Raises:
-        RuntimeError: After all other runs have ended, if one failed; the first is its cause.
+        RuntimeError: After all other runs have ended, if one failed; the first is its cause. One
+            that a transfer starts from ends the study.
+        ValueError, DataError, EncoderError: As `tcf.study.opened.open_study`.
     """
     records = Path(records)
     folder = cache_folder(cache)
@@ -174,12 +183,7 @@ def _run_opened(opened: Opened, how: _How, *, weights_needed: bool = False) -> O
         if done:  # what a kill between the record and this left
             shutil.rmtree(how.cache / "checkpoints" / key, ignore_errors=True)
     say(f"{study.name}: {len(finished)} runs found, {len(todo)} to make")
-    for source in opened.sources.values():
-        started = {start.key for _, _, _, start in todo if start is not None}
-        runs = tuple(run for run in source.study.runs if source.key(run) in started)
-        if runs:
-            wanted = replace(source, study=replace(source.study, runs=runs))
-            _run_opened(wanted, how, weights_needed=True)
+    _make_sources(opened, {start.key for *_, start in todo if start is not None}, how)
     if not split_path(how.records, split.checksum).exists():
         write_split_ledger(split_path(how.records, split.checksum), split)
     settings = _Settings(
@@ -221,6 +225,15 @@ def _run_opened(opened: Opened, how: _How, *, weights_needed: bool = False) -> O
             f"{failures[0][1]}"
         ) from failures[0][1]
     return Outcome(len(finished), made, len(todo) - made)
+
+
+def _make_sources(opened: Opened, keys: Collection[str], how: _How) -> None:
+    """Make those runs of the sources that are started from, with their weights."""
+    for source in opened.sources.values():
+        runs = tuple(run for run in source.study.runs if source.key(run) in keys)
+        if runs:
+            wanted = replace(source, study=replace(source.study, runs=runs))
+            _run_opened(wanted, how, weights_needed=True)
 
 
 def run_one(
@@ -307,7 +320,7 @@ def _run_claimed(
             "numbers": NUMBERS,
             "config": config.model_dump(mode="json"),
             "data": settings.data,
-            "vectors": _vectors(embeddings),
+            "vectors": about_vectors(embeddings),
             "parameters": parameters,
             "compute": {
                 "device": where.type,
@@ -317,14 +330,14 @@ def _run_claimed(
                 "test_seconds": round(test_seconds, 2),
                 "peak_process_bytes": peak_bytes(),
             },
-            "history": _history(history),
+            "history": about_history(history),
             "metrics": metrics,
             "lists": list_metrics(lists, train_counts=train_counts),  # older records have none
             "target_in_history": int(split.test.target_in_history.sum()),
             "provenance": {**settings.provenance, "seed": config.seed},
             **({"tuning": search} if search else {}),
             **({"source": start.as_dict()} if start else {}),
-            **({"learned_from": _learned_from(part)} if part is not split else {}),
+            **({"learned_from": learned_from(part)} if part is not split else {}),
         },
     )
     first = settings.metrics[0]
@@ -350,14 +363,6 @@ def _fit(
     return history
 
 
-def _learned_from(part: Split | None) -> dict[str, int]:
-    """Return how many users and interactions of the target a run with a share learned from."""
-    if part is None:
-        return {"users": 0, "interactions": 0}
-    users = int((part.train.counts() > 0).sum())
-    return {"users": users, "interactions": part.train.num_interactions}
-
-
 def _audited(split: Split, num_runs: int) -> dict[str, Any]:
     """Return what records tell of the files' audit; older ones tell nothing."""
     return {"audit": summary(audit_split(split))} if num_runs else {}
@@ -374,34 +379,3 @@ def _tracker(config: RunConfig, key: str, settings: _Settings) -> "Accelerator |
     slug = record_path(settings.tracking, config, fingerprint=key).stem
     tracker.init_trackers(slug, config={"run": config.name, "fingerprint": key})
     return tracker
-
-
-def _vectors(embeddings: ItemText | None) -> dict[str, Any] | None:
-    if embeddings is None:
-        return None
-    about = {
-        "key": embeddings.key,
-        "encoder": embeddings.manifest["name"],
-        "width": embeddings.width,
-        "parameters": embeddings.manifest["parameters"],
-    }
-    transforms = embeddings.manifest.get("transforms")
-    return {**about, "transforms": transforms} if transforms else about
-
-
-def _history(history: History | None) -> dict[str, Any] | None:
-    if history is None:
-        return None
-    return {
-        "best_epoch": history.best_epoch,
-        "hit_epoch_limit": history.hit_epoch_limit,
-        "epochs": [
-            {
-                "loss": round(epoch.loss, 6),
-                "validation": round(epoch.validation, 6),
-                "train_seconds": round(epoch.train_seconds, 2),
-                "evaluate_seconds": round(epoch.evaluate_seconds, 2),
-            }
-            for epoch in history.epochs
-        ],
-    }

@@ -12,7 +12,7 @@ from tcf.data.split import Split
 from tcf.errors import DataError
 from tcf.evaluate.metrics import hr, ndcg
 from tcf.evaluate.ranking import rank_targets
-from tcf.model.carry import carry_weights
+from tcf.model.carry import carry_weights, check_users_carried
 from tcf.model.chance import Chance
 from tcf.model.dssm import DSSM
 from tcf.model.hybrid import HybridTower
@@ -104,6 +104,20 @@ def test_a_backbone_without_weights_is_refused(saved: tuple[Recommender, Path]):
     made = Recommender(text_tower(TARGET), MeanHistory(dim=D), seed=1)
     with pytest.raises(ValueError, match="MeanHistory has no weights to carry over"):
         carry_weights(made, saved[1], carry="backbone")
+
+
+def test_equal_users_mean_nothing_to_a_backbone_that_reads_histories(saved):
+    made = model(text_tower(TARGET), seed=1)
+    with pytest.raises(ValueError, match="SASRec reads histories and has no vector a user"):
+        carry_weights(made, saved[1], carry="all", user_ids=(("a",), ("a",)))
+
+
+def test_what_knows_users_by_their_pairs_is_refused():
+    class Pairs(MeanHistory):
+        examples = "pairs"
+
+    with pytest.raises(ValueError, match="Pairs knows users by their pairs and cannot be carried"):
+        check_users_carried(Pairs, same_users=True)
 
 
 class TestUsers:

@@ -52,6 +52,16 @@ def test_what_needs_no_encoder_encodes_nothing():
     assert by_id.peak_bytes > 300 * 16 * 16  # weights, gradients and two moments
 
 
+def test_a_share_trains_on_so_much_less_and_zero_shot_ranks_once():
+    text = Arm(name="n-grams", kind="static", encoder="hashed-ngrams")
+    arms = text, text.with_share(0.5), text.transferred("A", share=0)
+    whole, part, zero = (cell.train_flops for cell in cells_of(*arms))
+    ranking = zero / 3  # a seed
+    epochs = 3 * 2
+    assert part - epochs * ranking == pytest.approx((whole - epochs * ranking) / 2)
+    assert 0 < ranking < whole / epochs
+
+
 @pytest.mark.parametrize("backbone", [SASRecConfig(), DSSMConfig()])
 def test_twice_the_users_are_twice_the_work(backbone):
     twice = Counts(users=1_000, items=300, interactions=10_000)
