@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.q5_llm_ranker.study import KINDS, SEED, WORLD, study
+from experiments.here import SEED, WORLD
+from experiments.q5_llm_ranker.study import KINDS, study
 from experiments.quickstart.study import RECIPE
 from tcf._util import write_json
 from tcf.data.location import cache_folder
