@@ -123,4 +123,4 @@ def _stand_ins(names: Sequence[str], catalog: Catalog, cache: Path) -> Mapping[s
         catalog.texts, folder=folder, recipe=_RECIPE, sizes=[_STAND_IN], seed=SEED, progress=False
     )
     static = {name for name, known in ENCODERS.items() if known.config is None}
-    return {name: made[_STAND_IN.name] for name in sorted(set(names) - static)}
+    return dict.fromkeys(sorted(set(names) - static), made[_STAND_IN.name])

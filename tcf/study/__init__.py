@@ -3,6 +3,7 @@
 from tcf._util import lazy_exports
 
 _HOMES = {
+    "AlphaRecConfig": "backbones",
     "Arm": "arms",
     "BERT4RecConfig": "backbones",
     "Cell": "cells",
@@ -11,8 +12,10 @@ _HOMES = {
     "DSSMConfig": "backbones",
     "GRU4RecConfig": "backbones",
     "Integer": "space",
+    "LightGCNConfig": "backbones",
     "LogUniform": "space",
     "MeanHistoryConfig": "backbones",
+    "NGCFConfig": "backbones",
     "NextItNetConfig": "backbones",
     "Preset": "config",
     "ProjectorConfig": "backbones",
@@ -33,6 +36,7 @@ _HOMES = {
     "loss_fit_table": "ladders",
     "loss_ranks": "ladders",
     "paper": "presets",
+    "published": "presets",
     "read_cells": "cells",
     "read_epochs": "epochs",
     "read_ladder": "ladders",
@@ -43,6 +47,7 @@ _HOMES = {
     "tune": "tuning",
 }
 __all__ = [
+    "AlphaRecConfig",
     "Arm",
     "BERT4RecConfig",
     "Cell",
@@ -51,8 +56,10 @@ __all__ = [
     "DSSMConfig",
     "GRU4RecConfig",
     "Integer",
+    "LightGCNConfig",
     "LogUniform",
     "MeanHistoryConfig",
+    "NGCFConfig",
     "NextItNetConfig",
     "Preset",
     "ProjectorConfig",
@@ -73,6 +80,7 @@ __all__ = [
     "loss_fit_table",
     "loss_ranks",
     "paper",
+    "published",
     "read_cells",
     "read_epochs",
     "read_ladder",

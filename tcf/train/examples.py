@@ -119,10 +119,12 @@ def log_popularity(split: Split) -> Tensor:
 def reads_catalog(model: Recommender, config: TrainConfig, *, loss: Loss) -> bool:
     """Return whether a step reads the whole item table, and so updates every row of it.
 
-    A loss over the catalogue does. Drawn negatives do where a batch has so many of them that
-    updating the rows they name one by one costs more (docs/decisions/0015), and the tower hands out
-    its table as it is.
+    A loss over the catalogue does, and a model whose vectors come from all items. Drawn negatives
+    do where a batch has so many of them that updating the rows they name one by one costs more
+    (docs/decisions/0015), and the tower hands out its table as it is.
     """
+    if model.reads_all:
+        return True
     if loss.candidates != "drawn":
         return loss.candidates == "catalog"
     # each user has one prediction at least

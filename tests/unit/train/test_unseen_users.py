@@ -18,13 +18,12 @@ from tests import worlds
 
 CONFIG = TrainConfig(max_epochs=2, patience=None, batch_size=32, learning_rate=1e-2)
 WORLD = worlds.timed()
-READERS = sorted(set(BACKBONES) - {"DSSM"})
+READERS = sorted(name for name, kind in BACKBONES.items() if kind.examples != "pairs")
 EVERYONE = partial(split_by_time, validation_from=12, test_from=17, min_history=0)
 
 
 def recommender(name: str, split: Split) -> Recommender:
-    settings = {"num_users": split.num_users} if name == "DSSM" else {}
-    backbone = BACKBONES[name](dim=8, **settings)
+    backbone = BACKBONES[name](dim=8, **BACKBONES[name].of_split(split))
     return Recommender(IdTower(split.num_items, dim=8), backbone, seed=0)
 
 
