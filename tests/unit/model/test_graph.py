@@ -8,6 +8,7 @@ from tcf.data.split import Split
 from tcf.errors import DataError
 from tcf.model import (
     BACKBONES,
+    NGCF,
     AlphaRec,
     FrozenTextTower,
     Graph,
