@@ -173,5 +173,6 @@ def _print_forecast(study: "Study", counts: "Counts") -> None:
         )
     )
     columns = ("cell", "runs", "download", "disk", "memory", "encode", "train")
-    title = f"{cells[0].name.partition('/')[0]}: {counts}; times at the least, on this machine"
+    about = f"{cells[0].name.partition('/')[0]}: {counts}"
+    title = f"{about}; work at the most, at the rate of products here"
     print_rows(columns, rows, title=title)

@@ -113,7 +113,7 @@ def _cell(
         encoder=(arm.encoder or "") if made else "",
         reading=reading,
         num_runs=len(runs),
-        download_bytes=made.needs.weights if made and not made.source.weights else 0,
+        download_bytes=made.download_bytes if made else 0,
         disk_bytes=kept,
         encode_seconds=made.seconds if made else 0.0,
         train_flops=flops,
