@@ -6,18 +6,14 @@ import torch
 
 from tcf.data.split import Split
 from tcf.errors import DataError
-from tcf.model import (
-    BACKBONES,
-    NGCF,
-    AlphaRec,
-    FrozenTextTower,
-    Graph,
-    IdTower,
-    LightGCN,
-    Recommender,
-)
-from tcf.model.graph import GraphBackbone
+from tcf.model import BACKBONES, FrozenTextTower, IdTower, Recommender
+from tcf.model.graph import Graph, GraphBackbone
 from tcf.model.layers import xavier_normal_
+from tcf.model.lightgcn import AlphaRec, LightGCN
+from tcf.model.losses import LOSSES
+from tcf.model.ngcf import NGCF
+from tcf.train import TrainConfig, log_popularity, training_batches
+from tcf.train.optimizer import Optimizer
 from tests import worlds
 
 USERS, ROWS = np.array([0, 0, 1, 2, 2, 2]), np.array([1, 2, 2, 1, 3, 3])
@@ -160,6 +156,24 @@ def test_what_ranks_is_what_the_graph_gives(name: str):
         all_users, all_items = model.backbone.spread(model.tower.all())
     assert users.equal(all_users[torch.from_numpy(SPLIT.test.users)])
     assert items.equal(all_items[1:])
+
+
+@pytest.mark.parametrize("loss", ["bpr", "in_batch_softmax"])
+def test_a_batch_spreads_once_and_its_table_is_updated_as_a_whole(loss: str):
+    model, config = of_one_recommender("NGCF"), TrainConfig(loss=loss, batch_size=8)
+    backbone = model.backbone
+    assert isinstance(backbone, NGCF)
+    backbone.drop.reseed(1)
+    backbone.spread(model.tower.all())
+    after_one = backbone.drop.state()
+    backbone.drop.reseed(1)
+    rng = np.random.default_rng(0)
+    optimizer = Optimizer(model, config, loss=LOSSES[loss], num_batches=1)
+    batch = next(training_batches(model, SPLIT, config, rng, loss=LOSSES[loss]))
+    model.loss(batch, log_popularity=log_popularity(SPLIT), loss=LOSSES[loss]).backward()
+    assert backbone.drop.state() == after_one
+    assert not optimizer.rows.tables
+    assert model.tower.get_parameter("table.weight").grad.layout == torch.strided
 
 
 @pytest.mark.parametrize("name", NAMES)
