@@ -104,8 +104,8 @@ def test_ngcf_is_its_equations_neighbour_by_neighbour():
     model, items = drawn("NGCF", num_layers=2), vectors_of(5)
     assert isinstance(model, NGCF)
     weights = [
-        (one.weight.detach().numpy().T, two.weight.detach().numpy().T)
-        for one, two in zip(model.sums, model.products, strict=True)
+        [model.get_parameter(f"{of}.{k}.weight").detach().numpy().T for of in ("sums", "products")]
+        for k in range(2)
     ]
     layers = [np.concatenate((model.users.weight.detach().numpy(), items.numpy()))]
     for of_sum, of_product in weights:
