@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from tcf.data.split import Split
+from tcf.data.simulate import simulate
+from tcf.data.split import Split, leave_one_out
 from tcf.errors import DataError
-from tcf.model import BACKBONES, FrozenTextTower, IdTower, Recommender
+from tcf.evaluate import bootstrap_mean, hr, rank_targets
+from tcf.model import BACKBONES, FrozenTextTower, IdTower, Popularity, Recommender
 from tcf.model.graph import Graph, GraphBackbone
 from tcf.model.layers import xavier_normal_
 from tcf.model.lightgcn import AlphaRec, LightGCN
 from tcf.model.losses import LOSSES
 from tcf.model.ngcf import NGCF
-from tcf.train import TrainConfig, log_popularity, training_batches
+from tcf.train import TrainConfig, fit, log_popularity, training_batches
 from tcf.train.optimizer import Optimizer
 from tests import worlds
 
@@ -196,3 +198,18 @@ def test_weights_fit_no_other_graph(tmp_path):
     other = Recommender(IdTower(15, dim=DIM), LightGCN(graph=fewer, dim=DIM), seed=0)
     with pytest.raises(DataError, match="graph="):
         other.load_weights(tmp_path / "weights.safetensors")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_simulated_worlds_users_are_told_apart(name: str):
+    catalog, interactions = simulate(num_users=600, num_items=150, seed=0)
+    split = leave_one_out(catalog, interactions)
+    kind = BACKBONES[name]
+    backbone = kind(dim=32, **kind.of_split(split))
+    model = Recommender(IdTower(split.num_items, dim=32), backbone, seed=0)
+    config = TrainConfig(max_epochs=8, batch_size=512, learning_rate=1e-2, loss="bpr")
+    fit(model, split, config, seed=0, progress=False)
+    gain = hr(rank_targets(model, split.test), k=10) - hr(
+        rank_targets(Popularity(split), split.test), k=10
+    )
+    assert bootstrap_mean(gain, seed=0).low > 0

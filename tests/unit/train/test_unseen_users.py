@@ -74,7 +74,7 @@ def test_user_ids_are_ranked_where_every_user_asked_is_trained_on(made: str):
 def test_user_ids_that_nothing_is_known_of_are_refused():
     split = worlds.SPLITS["by user"](*WORLD)
     message = (
-        r"DSSM knows a user by an ID that it is trained on; (\d+) of \1 validation tasks are of "
+        r"DSSM knows the users of its training alone; (\d+) of \1 validation tasks are of "
         r"users without a training interaction \(by user .*\): drop_tasks"
     )
     with pytest.raises(ValueError, match=message):
