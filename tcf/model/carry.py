@@ -78,7 +78,10 @@ def check_users_carried(backbone: Backbone | type[Backbone], *, same_users: bool
     """
     name = (backbone if isinstance(backbone, type) else type(backbone)).__name__
     if backbone.examples == "pairs" and not backbone.user_tables:
-        raise ValueError(f"{name} knows users by their pairs and cannot be carried over")
+        raise ValueError(
+            f"{name} knows the users of its training alone, and cannot be carried over: take a "
+            "backbone that reads histories, such as SASRec"
+        )
     if same_users and not backbone.user_tables:
         raise ValueError(
             f"{name} reads histories and has no vector a user, so that same_users has nothing to "

@@ -81,7 +81,7 @@ class FrozenTextTower(Tower):
         dim: Width D of the item vectors.
         num_layers: Layers of the projector from E to D.
         dropout: Between the layers.
-        activation: False leaves the GELU out (a linear projector when ``num_layers=1``).
+        activation: False leaves the last GELU out (a linear projector when ``num_layers=1``).
 
     Raises:
         ValueError: If ``num_layers`` is below 1.

@@ -3,6 +3,7 @@
 from tcf._util import lazy_exports
 
 _HOMES = {
+    "AlphaRecConfig": "backbones",
     "Arm": "arms",
     "BERT4RecConfig": "backbones",
     "Cell": "cells",
@@ -11,8 +12,10 @@ _HOMES = {
     "DSSMConfig": "backbones",
     "GRU4RecConfig": "backbones",
     "Integer": "space",
+    "LightGCNConfig": "backbones",
     "LogUniform": "space",
     "MeanHistoryConfig": "backbones",
+    "NGCFConfig": "backbones",
     "NextItNetConfig": "backbones",
     "Preset": "config",
     "ProjectorConfig": "backbones",
@@ -35,6 +38,7 @@ _HOMES = {
     "loss_fit_table": "ladders",
     "loss_ranks": "ladders",
     "paper": "presets",
+    "published": "presets",
     "read_cells": "cells",
     "read_epochs": "epochs",
     "read_ladder": "ladders",
@@ -46,6 +50,7 @@ _HOMES = {
     "tune": "tuning",
 }
 __all__ = [
+    "AlphaRecConfig",
     "Arm",
     "BERT4RecConfig",
     "Cell",
@@ -54,8 +59,10 @@ __all__ = [
     "DSSMConfig",
     "GRU4RecConfig",
     "Integer",
+    "LightGCNConfig",
     "LogUniform",
     "MeanHistoryConfig",
+    "NGCFConfig",
     "NextItNetConfig",
     "Preset",
     "ProjectorConfig",
@@ -78,6 +85,7 @@ __all__ = [
     "loss_fit_table",
     "loss_ranks",
     "paper",
+    "published",
     "read_cells",
     "read_epochs",
     "read_ladder",

@@ -7,6 +7,7 @@ from pydantic import Field
 from tcf.train.config import Config, Count
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+Steps = Annotated[int, Field(ge=0)]
 
 
 class SASRecConfig(Config):
@@ -26,7 +27,7 @@ class DSSMConfig(Config):
     """Settings of `tcf.model.DSSM`."""
 
     name: Literal["DSSM"] = "DSSM"
-    num_layers: Annotated[int, Field(ge=0)] = 0
+    num_layers: Steps = 0
     dropout: Share = 0.1
 
 
@@ -68,14 +69,47 @@ class MeanHistoryConfig(Config):
     max_history: Count = 20
 
 
-class ProjectorConfig(Config):
-    """Settings of the projector of `tcf.model.FrozenTextTower`."""
+class LightGCNConfig(Config):
+    """Settings of `tcf.model.LightGCN`."""
 
-    num_layers: Count = 2
+    name: Literal["LightGCN"] = "LightGCN"
+    num_layers: Steps = 3
+
+
+class NGCFConfig(Config):
+    """Settings of `tcf.model.NGCF`."""
+
+    name: Literal["NGCF"] = "NGCF"
+    num_layers: Steps = 3
     dropout: Share = 0.1
 
 
+class AlphaRecConfig(Config):
+    """Settings of `tcf.model.AlphaRec`."""
+
+    name: Literal["AlphaRec"] = "AlphaRec"
+    num_layers: Steps = 2
+
+
+class ProjectorConfig(Config):
+    """Settings of the projector of `tcf.model.FrozenTextTower`."""
+
+    added: ClassVar[tuple[str, ...]] = ("activation",)
+
+    num_layers: Count = 2
+    dropout: Share = 0.1
+    activation: bool = True
+
+
 AnyBackbone = (
-    BERT4RecConfig | DSSMConfig | GRU4RecConfig | MeanHistoryConfig | NextItNetConfig | SASRecConfig
+    AlphaRecConfig
+    | BERT4RecConfig
+    | DSSMConfig
+    | GRU4RecConfig
+    | LightGCNConfig
+    | MeanHistoryConfig
+    | NGCFConfig
+    | NextItNetConfig
+    | SASRecConfig
 )
 Backbone = Annotated[AnyBackbone, Field(discriminator="name")]

@@ -16,6 +16,7 @@ from tcf.model.carry import carry_weights, check_users_carried
 from tcf.model.chance import Chance
 from tcf.model.dssm import DSSM
 from tcf.model.hybrid import HybridTower
+from tcf.model.lightgcn import LightGCN
 from tcf.model.mean_history import MeanHistory
 from tcf.model.recommender import Recommender
 from tcf.model.sasrec import SASRec
@@ -112,12 +113,9 @@ def test_equal_users_mean_nothing_to_a_backbone_that_reads_histories(saved):
         carry_weights(made, saved[1], carry="all", user_ids=(("a",), ("a",)))
 
 
-def test_what_knows_users_by_their_pairs_is_refused():
-    class Pairs(MeanHistory):
-        examples = "pairs"
-
-    with pytest.raises(ValueError, match="Pairs knows users by their pairs and cannot be carried"):
-        check_users_carried(Pairs, same_users=True)
+def test_a_graph_of_users_is_refused():
+    with pytest.raises(ValueError, match="LightGCN knows the users of its training alone, and can"):
+        check_users_carried(LightGCN, same_users=True)
 
 
 class TestUsers:
