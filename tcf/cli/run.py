@@ -136,7 +136,7 @@ def _counts(study: "Study", data: Path | None) -> "Counts | None":
     if data is None:
         return study.expected
     from tcf.data.dataset import Counts
-    from tcf.study.runner import load_split
+    from tcf.study.opened import load_split
 
     split, report = load_split(study, data)
     return Counts(split.num_users, split.num_items, report.interactions_after)

@@ -1,9 +1,11 @@
 """What a backbone is: histories or users -> user vectors."""
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
+
+from tcf.data.split import Split
 
 
 class Backbone(nn.Module, ABC):
@@ -17,6 +19,7 @@ class Backbone(nn.Module, ABC):
         dim: Width D.
         max_history: The most items of input L.
         hidden_share: For cloze, the chance of an item to be hidden in training.
+        user_tables: Names of its weights that have a row a user: they mean nothing to others.
     """
 
     examples: Literal["sequences", "cloze", "pairs", "last"] = "sequences"
@@ -24,6 +27,12 @@ class Backbone(nn.Module, ABC):
     dim: int
     max_history: int
     hidden_share: float = 0.0
+    user_tables: tuple[str, ...] = ()
+
+    @classmethod
+    def of_split(cls, split: Split) -> dict[str, Any]:
+        """Return the keywords, beside its settings, that a split decides."""
+        return {}
 
     @abstractmethod
     def forward(self, users: Tensor, vectors: Tensor, history: Tensor, mask: Tensor) -> Tensor:

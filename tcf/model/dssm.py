@@ -1,9 +1,10 @@
 """DSSM: a user-ID tower against an item tower."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
+from tcf.data.split import Split
 from tcf.model.backbone import Backbone
 from tcf.model.layers import embedding, mlp
 
@@ -22,6 +23,7 @@ class DSSM(Backbone):
 
     examples: Literal["sequences", "cloze", "pairs", "last"] = "pairs"
     max_history = 0
+    user_tables = ("table.weight",)
 
     def __init__(self, *, num_users: int, dim: int, num_layers: int = 0, dropout: float = 0.1):
         super().__init__()
@@ -29,6 +31,11 @@ class DSSM(Backbone):
         self.table = embedding(num_users, dim, sparse=True)
         self.user_mlp = mlp(dim, dim, num_layers=num_layers, dropout=dropout)
         self.item_mlp = mlp(dim, dim, num_layers=num_layers, dropout=dropout)
+
+    @classmethod
+    def of_split(cls, split: Split) -> dict[str, Any]:
+        """Return the keywords that a split decides."""
+        return {"num_users": split.num_users}
 
     def forward(self, users: Tensor, vectors: Tensor, history: Tensor, mask: Tensor) -> Tensor:
         """Return ``(B, 1, D)``; the history is not looked at."""

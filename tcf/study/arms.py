@@ -1,10 +1,11 @@
 """Where the item vectors of a run come from: values, not code paths. Loads no torch."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from tcf.encode.transform import Transform
+from tcf.study.transfer import Transfer
 from tcf.train.config import Config, Count, Positive
 
 __all__ = ["Arm", "TunedConfig", "UserText"]
@@ -66,14 +67,14 @@ class UserText(Config):
 
 
 class Arm(Config):
-    """Where the item vectors of a run come from: the one thing in which two arms differ.
+    """Where the item vectors of a run come from, or what it starts from: in what two arms differ.
 
     Attributes:
         name: Shown in tables and plots.
         kind: ``"model"`` a language model, ``"random"`` one with random weights, ``"static"`` text
-            vectors without a model, ``"id"`` a learned table. Three are not trained: ``"nearest"``
+            vectors without a model, ``"id"`` a learned table. Four are not trained: ``"nearest"``
             compares an encoder's vectors as they are, ``"transitions"`` counts what was taken after
-            what, ``"popularity"`` counts alone.
+            what, ``"popularity"`` counts alone, ``"chance"`` is a random ranking.
         family: Arms of one family are joined by a line.
         encoder: As in `encode_items`, or a name that the study resolves; never a path.
         layer, pooling, max_tokens, prompt, dtype, quantization: As in `encode_items`.
@@ -86,6 +87,9 @@ class Arm(Config):
         control_of: Name of the arm that it is a control of, where it belongs to one.
         user_text: How a user's history becomes one text, read like an item's; None: users are no
             texts.
+        transfer: Start from what was learned on other data sets; None: from scratch.
+        share: Of the training users, drawn anew with each seed; validation is on the same ones
+            (`tcf.data.train_share`). 0, of a transfer: nothing of the target is learned from.
     """
 
     added: ClassVar[tuple[str, ...]] = (
@@ -97,10 +101,14 @@ class Arm(Config):
         "control_of",
         "quantization",
         "user_text",
+        "transfer",
+        "share",
     )
 
     name: str
-    kind: Literal["model", "random", "static", "id", "nearest", "transitions", "popularity"]
+    kind: Literal[
+        "model", "random", "static", "id", "nearest", "transitions", "popularity", "chance"
+    ]
     family: str | None = None
     encoder: str | None = None
     layer: int = -1
@@ -119,6 +127,8 @@ class Arm(Config):
     control_of: str | None = None
     quantization: Literal["int8", "nf4"] | None = None
     user_text: UserText | None = None
+    transfer: Transfer | None = None
+    share: Annotated[float, Field(ge=0, le=1)] = 1.0
 
     @model_validator(mode="after")
     def _text_needs_an_encoder(self) -> "Arm":
@@ -170,10 +180,10 @@ class Arm(Config):
                 f"arm {self.name!r} must name a language model to read users' texts as well as "
                 f"items'; it is of kind {self.kind!r}"
             )
-        if self.tuned is not None or self.transforms:
+        if self.tuned is not None or self.transforms or self.transfer is not None:
             raise ValueError(
                 f"arm {self.name!r} reads users' texts, so its encoder is frozen and its vectors "
-                "are as they come: leave tuned and transforms out"
+                "are as they come: leave tuned, transforms and transfer out"
             )
         return self
 
@@ -183,6 +193,33 @@ class Arm(Config):
             raise ValueError(
                 f"arm {self.name!r} is a control of {self.control_of!r} and must say of what kind: "
                 "control='width', say"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _only_what_is_learned_of_text_transfers(self) -> "Arm":
+        if self.share != 1 and not self.is_trained:
+            raise ValueError(
+                f"arm {self.name!r} of kind {self.kind!r} is not trained, so it takes no share of "
+                f"the training users; got {self.share}"
+            )
+        if self.transfer is None:
+            if self.share == 0:
+                raise ValueError(f"arm {self.name!r} must learn from somebody; got share=0")
+            return self
+        if self.kind == "id" or self.with_ids is not None:
+            raise ValueError(
+                f"arm {self.name!r} learns item IDs, which cannot transfer: the items of another "
+                "data set are others, and IDs say nothing of them. Give an arm of text alone"
+            )
+        if not self.is_trained:
+            raise ValueError(
+                f"arm {self.name!r} of kind {self.kind!r} learns nothing that could transfer"
+            )
+        if self.share == 0 and self.transfer.carry == "backbone":
+            raise ValueError(
+                f"arm {self.name!r} would rank with a projector that nobody trained: with share=0 "
+                "carry must be 'all'"
             )
         return self
 
@@ -210,6 +247,40 @@ class Arm(Config):
             of = self.control_of and f"{self.control_of}, nearest"
             names |= {"control": self.control, "control_of": of}
         return Arm.model_validate({**settings, **names})
+
+    def transferred(
+        self,
+        *sources: str,
+        carry: Literal["backbone", "all"] = "all",
+        share: float = 1.0,
+        same_users: bool = False,
+    ) -> "Arm":
+        """Return the arm that starts from what this one learned on other data sets.
+
+        Args:
+            *sources: As in `Transfer`, as are ``carry`` and ``same_users``.
+            carry: What is taken over.
+            share: Of the target's training users; 0 is zero-shot.
+            same_users: Equal ids are the same people.
+
+        Raises:
+            ValueError: If it learns nothing that could transfer.
+        """
+        start = Transfer(arm=self.name, sources=sources, carry=carry, same_users=same_users)
+        how = "zero-shot" if share == 0 else f"{100 * share:g}% of users"
+        parts = "" if carry == "all" else ", backbone"
+        return self._changed(
+            name=f"{self.name} from {start.source}{parts}, {how}", transfer=start, share=share
+        )
+
+    def with_share(self, share: float) -> "Arm":
+        """Return the arm that is trained on a share of the users, and on nothing else."""
+        return self._changed(name=f"{self.name}, {100 * share:g}% of users", share=share)
+
+    def _changed(self, **changes: Any) -> "Arm":
+        """Return a copy of no family with other settings."""
+        settings = {name: getattr(self, name) for name in self.model_fields_set - {"family"}}
+        return Arm.model_validate({**settings, **changes})
 
     def encoding(self) -> dict[str, Any]:
         """Return the keywords for `encode_catalog`, the encoder left out."""

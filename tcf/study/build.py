@@ -6,6 +6,7 @@ from tcf.data.split import Split
 from tcf.encode.embeddings import Embeddings
 from tcf.encode.trunk import TrunkStates
 from tcf.model.backbones import BACKBONES
+from tcf.model.chance import Chance
 from tcf.model.hybrid import HybridTower
 from tcf.model.nearest import NearestNeighbour
 from tcf.model.popularity import Popularity
@@ -33,14 +34,13 @@ def build(config: RunConfig, split: Split, embeddings: ItemText | None) -> Recom
     tower = _tower(config, split, embeddings)
     if config.backbone is None:
         raise ValueError(f"{config.name} has no backbone, so there is no model to build")
-    settings = config.backbone.model_dump(exclude={"name"})
-    if config.backbone.name == "DSSM":
-        settings["num_users"] = split.num_users
+    kind = BACKBONES[config.backbone.name]
+    settings = {**config.backbone.model_dump(exclude={"name"}), **kind.of_split(split)}
     if isinstance(config.backbone, TextUsersConfig):
         assert isinstance(embeddings, ItemsAndUsers)
         shared = tower.projector if config.backbone.shared else None
         settings = {"users": embeddings.users, "shared": shared}
-    backbone = BACKBONES[config.backbone.name](dim=config.dim, **settings)
+    backbone = kind(dim=config.dim, **settings)
     return Recommender(
         tower,
         backbone,
@@ -81,8 +81,10 @@ def _tower(config: RunConfig, split: Split, embeddings: ItemText | None) -> Towe
 
 def untrained(
     config: RunConfig, split: Split, embeddings: ItemText | None
-) -> Popularity | Transitions | NearestNeighbour | NearestToText:
+) -> Chance | Popularity | Transitions | NearestNeighbour | NearestToText:
     """Return what ranks for an arm that is not trained."""
+    if config.arm.kind == "chance":
+        return Chance(split)
     if config.arm.kind == "popularity":
         return Popularity(split)
     if config.arm.kind == "transitions":

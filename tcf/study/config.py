@@ -22,6 +22,9 @@ NUMBERS = 1
 """Raised by every change that may move a figure (CHANGELOG, Numbers); part of each fingerprint."""
 
 
+Load = Callable[[Path | None], tuple[Catalog, Interactions]]
+
+
 class Preset(Config):
     """A backbone and how it is trained: what `grid` takes for each backbone.
 
@@ -93,6 +96,15 @@ class RunConfig(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def _a_target_is_no_source(self) -> "RunConfig":
+        if self.arm.transfer is not None and self.dataset in self.arm.transfer.sources:
+            raise ValueError(
+                f"source and target must be different data sets; arm {self.arm.name!r} goes from "
+                f"{self.arm.transfer.source} to {self.dataset}"
+            )
+        return self
+
     @property
     def name(self) -> str:
         """Name for people: data set, backbone, arm, seed."""
@@ -116,6 +128,9 @@ class Study:
         split: Makes the split of what is left: of `tcf.data`, likewise, or one's own. The records
             tell its settings; its checksum, of what is trained on and ranked, is in each run's
             fingerprint. Data sets split in two ways need two names in ``runs``.
+        sources: Data sets that arms are transferred from, by name: each loads as ``load`` does, and
+            is filtered and split in the same way. What is trained on them has records too, beside
+            those of the target.
         metrics: Computed for each run.
         tuning: A search that every arm with training goes through before its runs; its best
             settings take the place of those in ``runs``.
@@ -124,13 +139,14 @@ class Study:
     """
 
     name: str
-    load: Callable[[Path | None], tuple[Catalog, Interactions]]
+    load: Load
     runs: tuple[RunConfig, ...] = field(repr=False)
     encoders: Callable[[Sequence[str], Catalog, Path], Mapping[str, Any]] | None = None
     filters: tuple[Filter, ...] = ()
     min_interactions: int = 5
     last: int | None = 23
     split: Callable[[Catalog, Interactions], Split] = leave_one_out
+    sources: Mapping[str, Load] = field(default_factory=dict, repr=False)
     metrics: tuple[str, ...] = ("hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr@10")
     tuning: Tuning | None = None
     expected: Counts | None = None
@@ -192,13 +208,16 @@ def grid(
     return tuple(runs)
 
 
-def fingerprint(config: RunConfig, *, split: str, vectors: str | None) -> str:
+def fingerprint(
+    config: RunConfig, *, split: str, vectors: str | None, source: str | None = None
+) -> str:
     """Return the hash of everything that decides a run's figures; paths are no part of it.
 
     Args:
         config: Resolved config.
         split: The split's checksum.
         vectors: The key of the item vectors; None for an arm without text.
+        source: Of a transfer, the fingerprint of the run whose weights it starts from.
     """
     return hash_json(
         {
@@ -206,5 +225,6 @@ def fingerprint(config: RunConfig, *, split: str, vectors: str | None) -> str:
             "split": split,
             "vectors": vectors,
             "numbers": NUMBERS,
+            **({"source": source} if source else {}),
         }
     )

@@ -13,6 +13,8 @@ from tcf.data.split import Split, leave_one_out
 from tcf.encode.embeddings import Embeddings
 from tcf.encode.machine import product_rate
 from tcf.encode.planner import Plan, plan
+from tcf.model.backbones import BACKBONES
+from tcf.model.graph import GraphBackbone
 from tcf.model.losses import LOSSES
 from tcf.model.user_texts import UserVectors
 from tcf.study.arms import Arm
@@ -20,7 +22,6 @@ from tcf.study.build import build
 from tcf.study.config import RunConfig, Study
 from tcf.study.provenance import training_flops
 from tcf.study.user_texts import ItemsAndUsers, states_of
-from tcf.train.config import TrainConfig
 
 __all__ = ["CellForecast", "forecast"]
 
@@ -66,7 +67,8 @@ def forecast(study: Study, counts: Counts) -> list[CellForecast]:
 
     Times are those of matrix products at the rate measured here: lower bounds. Every item counts as
     a text of the arm's ``max_tokens`` and every slot of a batch as an item of its own: upper bounds
-    of the work. A search for settings is not counted.
+    of the work. A search for settings is not counted, nor is what a transfer starts from: those are
+    runs of its sources.
 
     Args:
         study: What to run.
@@ -113,11 +115,13 @@ def _cell(
         kept += _HISTORIES * users * width * _FLOAT
     flops, trained = 0.0, 0
     if config.backbone is not None:
-        split = _stand_in(items, users, interactions, config.train)
+        whole = issubclass(BACKBONES[config.backbone.name], GraphBackbone)
+        shown = users if whole else min(users, 2 * config.train.batch_size)
+        split = _stand_in(items, shown, interactions // users)
         flops, trained = _epoch(config, split, width, users, items, interactions)
         flops += _tuning(config, made, users, interactions)
         trained += _tuned_parameters(arm, made)
-    flops *= config.train.max_epochs * len(runs)
+    flops *= (config.train.max_epochs if arm.share else 1) * len(runs)  # zero-shot ranks once
     held = trained * _FLOATS_A_PARAMETER * _FLOAT + (0 if arm.tuned else vectors)
     return CellForecast(
         name=config.cell,
@@ -146,15 +150,13 @@ def _plan(arm: Arm, num_texts: int, plans: dict[str, Plan]) -> tuple[Plan | None
     return plans[reading], reading
 
 
-def _stand_in(items: int, users: int, interactions: int, config: TrainConfig) -> Split:
-    """Return two batches of users of the mean length, whose items are all different."""
-    length = interactions // users
-    num_users = min(users, 2 * config.batch_size)
-    rows = np.arange(num_users * length, dtype=np.int32) % items + 1
+def _stand_in(items: int, users: int, length: int) -> Split:
+    """Return users of one length, two batches of them or the whole graph; items differ."""
+    rows = np.arange(users * length, dtype=np.int32) % items + 1
     ids = tuple(map(str, range(int(rows.max()))))
     catalog = Catalog(ids, ("",) * len(ids))
-    offsets = np.arange(num_users + 1, dtype=np.int64) * length
-    return leave_one_out(catalog, Interactions(tuple(map(str, range(num_users))), rows, offsets))
+    offsets = np.arange(users + 1, dtype=np.int64) * length
+    return leave_one_out(catalog, Interactions(tuple(map(str, range(users))), rows, offsets))
 
 
 def _epoch(
@@ -176,9 +178,9 @@ def _epoch(
     pairs = model.backbone.examples == "pairs"
     share = (interactions - 2 * users) / split.train.num_interactions
     share = share if pairs else users / split.num_users
-    flops = training_flops(model, split, config.train) * share
+    flops = training_flops(model, split, config.train) * share * config.arm.share
     if LOSSES[config.train.loss].candidates == "catalog":
-        slots = split.train.num_interactions * share
+        slots = split.train.num_interactions * share * config.arm.share
         flops += _TRAINING * 2.0 * slots * max(items - split.num_items, 0) * config.dim
     ranking = 2.0 * users * items * config.dim
     tables = (items - split.num_items) * config.dim * (arm.kind == "id" or arm.with_ids is not None)
@@ -194,7 +196,7 @@ def _tuning(config: RunConfig, made: Plan | None, users: int, interactions: int)
         return 0.0
     share = min((tuned.num_tuned_layers or made.shape.depth) / made.shape.depth, 1.0)
     slots = interactions - 2 * users
-    return _TRAINING * made.flops / made.work.num_texts * share * slots
+    return _TRAINING * made.flops / made.work.num_texts * share * slots * config.arm.share
 
 
 def _tuned_parameters(arm: Arm, made: Plan | None) -> int:

@@ -25,10 +25,10 @@ def text_tower(dim: int = D) -> FrozenTextTower:
 
 def backbone(name: str, dim: int = D) -> Backbone:
     settings: dict[str, Any] = {
-        "DSSM": {"num_users": U, "num_layers": 1},
+        "DSSM": {"num_layers": 1},
         "TextUsers": {"users": worlds.user_vectors(SPLIT)},
     }
-    return BACKBONES[name](dim=dim, **settings.get(name, {}))
+    return BACKBONES[name](dim=dim, **settings.get(name, {}), **BACKBONES[name].of_split(SPLIT))
 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))

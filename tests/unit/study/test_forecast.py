@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tcf.data import Counts
-from tcf.study import Arm, DSSMConfig, SASRecConfig, Study, TunedConfig, grid
+from tcf.study import Arm, DSSMConfig, LightGCNConfig, SASRecConfig, Study, TunedConfig, grid
 from tcf.study.forecast import CellForecast, forecast
 from tcf.train import TrainConfig
 from tests import tiny_models
@@ -50,6 +50,26 @@ def test_what_needs_no_encoder_encodes_nothing():
     assert (by_id.num_runs, popularity.num_runs) == (3, 1)
     assert by_id.encode_seconds == popularity.encode_seconds == popularity.train_seconds == 0
     assert by_id.peak_bytes > 300 * 16 * 16  # weights, gradients and two moments
+
+
+def test_a_share_trains_on_so_much_less_and_zero_shot_ranks_once():
+    text = Arm(name="n-grams", kind="static", encoder="hashed-ngrams")
+    arms = text, text.with_share(0.5), text.transferred("A", share=0)
+    whole, part, zero = (cell.train_flops for cell in cells_of(*arms))
+    ranking = zero / 3  # a seed
+    epochs = 3 * 2
+    assert part - epochs * ranking == pytest.approx((whole - epochs * ranking) / 2)
+    assert 0 < ranking < whole / epochs
+
+
+def test_steps_along_the_graph_are_counted_over_all_users():
+    arm = Arm(name="ID", kind="id")
+    (one,) = cells_of(arm, backbone=LightGCNConfig(num_layers=1), loss="bpr")
+    (three,) = cells_of(arm, backbone=LightGCNConfig(num_layers=3), loss="bpr")
+    # users have 10 interactions: 8 edges each, there and back, forward and backward, width 16
+    products = 2 * 2 * 2 * 500 * 8 * 16
+    batches = 2 * 3 * 4_000 / 32  # of 2 epochs and 3 seeds
+    assert three.train_flops - one.train_flops == pytest.approx(2 * products * batches, rel=0.01)
 
 
 @pytest.mark.parametrize("backbone", [SASRecConfig(), DSSMConfig()])

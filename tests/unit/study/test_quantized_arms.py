@@ -12,7 +12,7 @@ from tcf.study.arms import Arm, TunedConfig
 from tcf.study.backbones import SASRecConfig
 from tcf.study.config import RunConfig, Study, fingerprint
 from tcf.study.encoding import encode_arms
-from tcf.study.runner import load_split
+from tcf.study.opened import load_split
 from tests.tiny_study import study
 
 WHOLE = Arm(name="float32", kind="model", encoder="bert", pooling="mean")

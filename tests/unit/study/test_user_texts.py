@@ -15,8 +15,9 @@ from tcf.model.user_texts import NearestToText, UserVectors
 from tcf.study.arms import Arm, TunedConfig, UserText
 from tcf.study.config import Study
 from tcf.study.encoding import encode_arms
+from tcf.study.opened import load_split
 from tcf.study.records import read_records
-from tcf.study.runner import load_split, run_study
+from tcf.study.runner import run_study
 from tcf.study.user_texts import ItemsAndUsers, history_text, states_of
 from tests import worlds
 from tests.tiny_study import study
