@@ -21,13 +21,16 @@ _HOMES = {
     "MeanHistory": "mean_history",
     "NGCF": "ngcf",
     "NearestNeighbour": "nearest",
+    "NearestToText": "user_texts",
     "NextItNet": "nextitnet",
     "Popularity": "popularity",
     "Recommender": "recommender",
     "SASRec": "sasrec",
+    "TextUsers": "user_texts",
     "Tower": "towers",
     "Transitions": "transitions",
     "TunedTextTower": "tuned",
+    "UserVectors": "user_texts",
     "carry_weights": "carry",
 }
 __all__ = [
@@ -49,13 +52,16 @@ __all__ = [
     "Loss",
     "MeanHistory",
     "NearestNeighbour",
+    "NearestToText",
     "NextItNet",
     "Popularity",
     "Recommender",
     "SASRec",
+    "TextUsers",
     "Tower",
     "Transitions",
     "TunedTextTower",
+    "UserVectors",
     "carry_weights",
 ]
 __getattr__ = lazy_exports(__name__, _HOMES)

@@ -21,7 +21,7 @@ class DSSM(Backbone):
     Source: Huang et al., CIKM 2013; settings of Li et al., arXiv 2305.11700.
     """
 
-    examples: Literal["sequences", "cloze", "pairs"] = "pairs"
+    examples: Literal["sequences", "cloze", "pairs", "last"] = "pairs"
     max_history = 0
     user_tables = ("table.weight",)
 

@@ -8,7 +8,7 @@ from tcf.encode.transform import Transform
 from tcf.study.transfer import Transfer
 from tcf.train.config import Config, Count, Positive
 
-__all__ = ["Arm", "TunedConfig"]
+__all__ = ["Arm", "TunedConfig", "UserText"]
 
 
 class TunedConfig(Config):
@@ -52,6 +52,20 @@ class TunedConfig(Config):
         return self
 
 
+class UserText(Config):
+    """How the titles of a history become one text, which the encoder of the items reads.
+
+    Attributes:
+        max_items: Of the history, the last ones, at the most.
+        max_tokens: Titles that are too many for it are left out, the oldest first.
+        separator: Between titles.
+    """
+
+    max_items: Count = 20
+    max_tokens: Count = 256
+    separator: str = ". "
+
+
 class Arm(Config):
     """Where the item vectors of a run come from, or what it starts from: in what two arms differ.
 
@@ -63,7 +77,7 @@ class Arm(Config):
             what, ``"popularity"`` counts alone, ``"chance"`` is a random ranking.
         family: Arms of one family are joined by a line.
         encoder: As in `encode_items`, or a name that the study resolves; never a path.
-        layer, pooling, max_tokens, prompt, dtype: As in `encode_items`.
+        layer, pooling, max_tokens, prompt, dtype, quantization: As in `encode_items`.
         transforms: Applied to the vectors in turn, fitted on the items of the training part.
         tuned: Which part of the encoder is trained; None: it is frozen.
         with_ids: How a learned vector an item is added to that of the text; None: text alone.
@@ -71,6 +85,8 @@ class Arm(Config):
         control: What the arm controls for, as in `tcf.study.controls`; None: it is no control.
             ``"random_weights"`` draws the weights of ``encoder`` anew.
         control_of: Name of the arm that it is a control of, where it belongs to one.
+        user_text: How a user's history becomes one text, read like an item's; None: users are no
+            texts.
         transfer: Start from what was learned on other data sets; None: from scratch.
         share: Of the training users, drawn anew with each seed; validation is on the same ones
             (`tcf.data.train_share`). 0, of a transfer: nothing of the target is learned from.
@@ -83,6 +99,8 @@ class Arm(Config):
         "encoder_kind",
         "control",
         "control_of",
+        "quantization",
+        "user_text",
         "transfer",
         "share",
     )
@@ -107,6 +125,8 @@ class Arm(Config):
         | None
     ) = None
     control_of: str | None = None
+    quantization: Literal["int8", "nf4"] | None = None
+    user_text: UserText | None = None
     transfer: Transfer | None = None
     share: Annotated[float, Field(ge=0, le=1)] = 1.0
 
@@ -117,7 +137,7 @@ class Arm(Config):
                 f"arm {self.name!r} of kind {self.kind!r} "
                 f"{'needs an' if self.has_text else 'takes no'} encoder; got {self.encoder!r}"
             )
-        for setting in ("transforms", "tuned", "with_ids"):
+        for setting in ("transforms", "tuned", "with_ids", "quantization"):
             value = getattr(self, setting)
             if value and not self.has_text:
                 raise ValueError(
@@ -143,6 +163,27 @@ class Arm(Config):
             raise ValueError(
                 f"arm {self.name!r} is tuned, so it reads the last layer and takes no transforms; "
                 f"got layer={self.layer}, transforms={self.transforms}"
+            )
+        if self.quantization is not None:
+            raise ValueError(
+                f"arm {self.name!r} is tuned, and weights of {self.quantization} cannot be "
+                "trained: leave quantization out, or freeze the encoder"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_frozen_model_reads_users(self) -> "Arm":
+        if self.user_text is None:
+            return self
+        if not {"model", "random"} & {self.kind, self.encoder_kind}:
+            raise ValueError(
+                f"arm {self.name!r} must name a language model to read users' texts as well as "
+                f"items'; it is of kind {self.kind!r}"
+            )
+        if self.tuned is not None or self.transforms or self.transfer is not None:
+            raise ValueError(
+                f"arm {self.name!r} reads users' texts, so its encoder is frozen and its vectors "
+                "are as they come: leave tuned, transforms and transfer out"
             )
         return self
 
@@ -199,7 +240,7 @@ class Arm(Config):
             ValueError: If this arm has no text.
         """
         shared = {"family", "encoder", "layer", "pooling", "max_tokens", "prompt", "dtype"}
-        shared |= {"transforms"}
+        shared |= {"transforms", "quantization", "user_text"}
         settings = {name: getattr(self, name) for name in shared & self.model_fields_set}
         names = {"name": f"{self.name}, nearest", "kind": "nearest", "encoder_kind": self.kind}
         if self.control is not None:  # of what the other is compared with, before training as well
@@ -243,7 +284,7 @@ class Arm(Config):
 
     def encoding(self) -> dict[str, Any]:
         """Return the keywords for `encode_catalog`, the encoder left out."""
-        settings = {"layer", "pooling", "max_tokens", "prompt", "dtype"}
+        settings = {"layer", "pooling", "max_tokens", "prompt", "dtype", "quantization"}
         # a static encoder has none of them: what was set by hand goes through, to be refused there
         static = "static" in (self.kind, self.encoder_kind)
         return self.model_dump(include=settings, exclude_unset=static)

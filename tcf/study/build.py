@@ -14,11 +14,14 @@ from tcf.model.recommender import Recommender
 from tcf.model.towers import FrozenTextTower, IdTower, Tower
 from tcf.model.transitions import Transitions
 from tcf.model.tuned import TunedTextTower
+from tcf.model.user_texts import NearestToText
+from tcf.study.backbones import TextUsersConfig
 from tcf.study.config import RunConfig
+from tcf.study.user_texts import ItemsAndUsers
 
-ItemText = Embeddings | TrunkStates
+ItemText = Embeddings | TrunkStates | ItemsAndUsers
 """What a run knows of its items' texts: their vectors, or the states that a tuned encoder starts
-from."""
+from, or vectors of users' texts as well."""
 
 
 def device() -> torch.device:
@@ -33,6 +36,10 @@ def build(config: RunConfig, split: Split, embeddings: ItemText | None) -> Recom
         raise ValueError(f"{config.name} has no backbone, so there is no model to build")
     kind = BACKBONES[config.backbone.name]
     settings = {**config.backbone.model_dump(exclude={"name"}), **kind.of_split(split)}
+    if isinstance(config.backbone, TextUsersConfig):
+        assert isinstance(embeddings, ItemsAndUsers)
+        shared = tower.projector if config.backbone.shared else None
+        settings = {"users": embeddings.users, "shared": shared}
     backbone = kind(dim=config.dim, **settings)
     return Recommender(
         tower,
@@ -64,7 +71,8 @@ def _tower(config: RunConfig, split: Split, embeddings: ItemText | None) -> Towe
             **settings,
         )
     else:
-        text = FrozenTextTower(embeddings, split.catalog, **settings)
+        vectors = embeddings.items if isinstance(embeddings, ItemsAndUsers) else embeddings
+        text = FrozenTextTower(vectors, split.catalog, **settings)
     if config.arm.with_ids is None:
         return text
     ids = IdTower(split.num_items, dim=config.dim)
@@ -73,7 +81,7 @@ def _tower(config: RunConfig, split: Split, embeddings: ItemText | None) -> Towe
 
 def untrained(
     config: RunConfig, split: Split, embeddings: ItemText | None
-) -> Chance | Popularity | Transitions | NearestNeighbour:
+) -> Chance | Popularity | Transitions | NearestNeighbour | NearestToText:
     """Return what ranks for an arm that is not trained."""
     if config.arm.kind == "chance":
         return Chance(split)
@@ -81,6 +89,8 @@ def untrained(
         return Popularity(split)
     if config.arm.kind == "transitions":
         return Transitions(split)
+    if config.arm.kind == "nearest" and isinstance(embeddings, ItemsAndUsers):
+        return NearestToText(embeddings.items, embeddings.users, split.catalog)
     if config.arm.kind != "nearest" or not isinstance(embeddings, Embeddings):
         raise ValueError(f"{config.name} needs a recommender and its training")
     return NearestNeighbour(embeddings, split.catalog)

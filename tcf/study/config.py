@@ -14,7 +14,7 @@ from tcf.data.dataset import Counts
 from tcf.data.filter import Filter
 from tcf.data.split import Split, leave_one_out
 from tcf.study.arms import Arm
-from tcf.study.backbones import AnyBackbone, Backbone, ProjectorConfig
+from tcf.study.backbones import AnyBackbone, Backbone, ProjectorConfig, TextUsersConfig
 from tcf.study.space import Tuning
 from tcf.train.config import Config, Count, Positive, TrainConfig
 
@@ -77,6 +77,22 @@ class RunConfig(Config):
                 f"arm {self.arm.name!r} of kind {self.arm.kind!r} "
                 f"{'needs a' if self.arm.is_trained else 'takes no'} backbone; "
                 f"got {self.backbone!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _text_users_are_of_an_arm_that_reads_them(self) -> "RunConfig":
+        by_text = isinstance(self.backbone, TextUsersConfig)
+        if self.backbone is not None and by_text != (self.arm.user_text is not None):
+            raise ValueError(
+                f"backbone TextUsers and an arm with user_text go together; got "
+                f"{self.backbone.name} and arm {self.arm.name!r} with {self.arm.user_text!r}"
+            )
+        shared = isinstance(self.backbone, TextUsersConfig) and self.backbone.shared
+        if shared and self.arm.with_ids:
+            raise ValueError(
+                f"TextUsers shares the projector of items that are text alone; arm "
+                f"{self.arm.name!r} has with_ids={self.arm.with_ids!r}: shared=False"
             )
         return self
 

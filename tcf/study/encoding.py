@@ -22,6 +22,7 @@ from tcf.errors import EncoderError
 from tcf.study.arms import Arm
 from tcf.study.build import ItemText
 from tcf.study.config import Study
+from tcf.study.user_texts import encode_users
 
 __all__ = ["Fitted", "encode_arms", "read_arms"]
 
@@ -46,8 +47,9 @@ def encode_arms(
 
     An arm's transforms are fitted on the items that occur in the training part; where they go to
     the smallest width, it is that of the study's narrowest frozen language model. Of a tuned arm,
-    it is the states that enter the lowest tuned block. An arm of random weights is read from its
-    encoder's shape with weights drawn anew, unless ``study.encoders`` made it as it is.
+    it is the states that enter the lowest tuned block. Where users are read as texts, theirs are
+    there as well. An arm of random weights is read from its encoder's shape with weights drawn
+    anew, unless ``study.encoders`` made it as it is.
 
     Args:
         study: Its arms are read.
@@ -80,7 +82,10 @@ def read_arms(study: Study, split: Split, *, cache: Path) -> dict[str, ItemText]
         about = {**made.manifest, "name": arm.encoder}
         if (work := _flops_per_item(arm, encoder, split.catalog.texts)) is not None:
             about["parameters"] = {**made.manifest["parameters"], "flops_per_item": work}
-        found[name] = read[alike] = replace(made, manifest=about)
+        made = replace(made, manifest=about)
+        if arm.user_text is not None:
+            made = encode_users(arm, made, split, encoder=encoder, cache=cache)
+        found[name] = read[alike] = made
     return found
 
 
@@ -92,7 +97,9 @@ def _reading(arm: Arm) -> str:
     """Tell ways of reading apart; a nearest arm reads as the one that it belongs to."""
     how = arm.encoding() if arm.tuned is None else arm.trunk()
     kind = arm.encoder_kind or arm.kind
-    return hash_json([kind, arm.encoder, arm.control == "random_weights", bool(arm.tuned), how])
+    users = arm.user_text and arm.user_text.model_dump()
+    drawn = arm.control == "random_weights"
+    return hash_json([kind, arm.encoder, drawn, bool(arm.tuned), how, users])
 
 
 def _drawn_anew(encoder: Any, arm: Arm, cache: Path) -> EncoderSpec:

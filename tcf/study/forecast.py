@@ -18,16 +18,19 @@ from tcf.errors import EncoderError
 from tcf.model.backbones import BACKBONES
 from tcf.model.graph import GraphBackbone
 from tcf.model.losses import LOSSES
+from tcf.model.user_texts import UserVectors
 from tcf.study.arms import Arm
 from tcf.study.build import build
 from tcf.study.config import RunConfig, Study
 from tcf.study.provenance import training_flops
+from tcf.study.user_texts import ItemsAndUsers, states_of
 
 __all__ = ["CellForecast", "forecast"]
 
 _FLOATS_A_PARAMETER = 4  # AdamW: itself, its gradient, two moments
 _FLOAT = 4
 _TRAINING = 3  # a forward and a backward pass, in forward passes
+_HISTORIES = 3  # a user's: before the last training item and each target
 _LEAST = 5  # interactions a stand-in user has: two are held out, and two make an example
 
 
@@ -42,7 +45,8 @@ class CellForecast:
         num_runs: One a seed.
         download_bytes: Weights of the encoder that are not here yet; cells of one encoder share it.
         disk_bytes: Vectors, or states of a tuned arm, in the store; shared within a reading.
-        encode_seconds: To encode the items once; shared within a reading.
+        encode_seconds: To encode once the items, and histories that are texts; shared within a
+            reading.
         train_flops: Of all runs at their most epochs, ranking after each included.
         train_seconds: What these take here.
         peak_bytes: At the fullest moment of encoding or of training a run.
@@ -110,11 +114,18 @@ def _cell(
 ) -> CellForecast:
     config, arm = runs[0], runs[0].arm
     made, reading = _plan(arm, items, plans)
+    seconds = made.seconds if made else 0.0
     width = made.shape.width if made else (config.dim if arm.has_text else 0)
     vectors, kept = items * width * _FLOAT, 0
     if made is not None:
         token = width * (2 if arm.tuned and arm.tuned.states == "float16" else _FLOAT)
         kept = items * arm.max_tokens * token if arm.tuned else vectors
+    if made is not None and arm.user_text is not None:
+        longer = arm.model_copy(update={"max_tokens": arm.user_text.max_tokens})
+        read, how = _plan(longer, _HISTORIES * users, plans)
+        assert read is not None
+        reading, seconds = f"{reading} {how}", seconds + read.seconds
+        kept += _HISTORIES * users * width * _FLOAT
     flops, trained = 0.0, 0
     if config.backbone is not None:
         whole = issubclass(BACKBONES[config.backbone.name], GraphBackbone)
@@ -132,21 +143,22 @@ def _cell(
         num_runs=len(runs),
         download_bytes=made.download_bytes if made else 0,
         disk_bytes=kept,
-        encode_seconds=made.seconds if made else 0.0,
+        encode_seconds=seconds,
         train_flops=flops,
         train_seconds=flops / rate,
         peak_bytes=max(held, made.peak_bytes()[made.choice.placement] if made else 0),
     )
 
 
-def _plan(arm: Arm, items: int, plans: dict[str, Plan]) -> tuple[Plan | None, str]:
+def _plan(arm: Arm, num_texts: int, plans: dict[str, Plan]) -> tuple[Plan | None, str]:
     """Return the plan of encoding so many texts of full length, and what tells it from others."""
     if not arm.has_text or "static" in (arm.kind, arm.encoder_kind):
         return None, ""
-    reading = hash_json({"encoder": arm.encoder, "tuned": bool(arm.tuned), **arm.encoding()})
+    about = {"encoder": arm.encoder, "tuned": bool(arm.tuned), "num_texts": num_texts}
+    reading = hash_json({**about, **arm.encoding()})
     if reading not in plans:
         assert arm.encoder is not None
-        texts = [f"{n:0{4 * arm.max_tokens}d}" for n in range(items)]  # four characters a token
+        texts = [f"{n:0{4 * arm.max_tokens}d}" for n in range(num_texts)]  # four characters a token
         plans[reading] = plan(texts, encoder=arm.encoder, cache=None, **arm.encoding())
     return plans[reading], reading
 
@@ -170,6 +182,11 @@ def _epoch(
         about: dict[str, Any] = {"name": "", "parameters": {}}
         ids = split.catalog.item_ids
         vectors = Embeddings(tuple(ids), np.ones((len(ids), width), np.float32), about, "0" * 64)
+    if arm.user_text is not None:
+        assert vectors is not None
+        states, lengths, _ = states_of(split)
+        texts = UserVectors(states, lengths, np.ones((len(states), width), np.float32))
+        vectors = ItemsAndUsers(vectors, texts, vectors.key)
     model = build(config.model_copy(update={"arm": arm}), split, vectors)
     pairs = model.backbone.examples == "pairs"
     share = (interactions - 2 * users) / split.train.num_interactions
