@@ -11,8 +11,10 @@ from tcf.data.catalog import Catalog, Interactions
 from tcf.data.dataset import Counts
 from tcf.data.split import Split, leave_one_out
 from tcf.encode.embeddings import Embeddings
+from tcf.encode.encoders import ENCODERS
 from tcf.encode.machine import product_rate
 from tcf.encode.planner import Plan, plan
+from tcf.errors import EncoderError
 from tcf.model.backbones import BACKBONES
 from tcf.model.graph import GraphBackbone
 from tcf.model.losses import LOSSES
@@ -76,19 +78,30 @@ def forecast(study: Study, counts: Counts) -> list[CellForecast]:
 
     Raises:
         ValueError: If a count is missing, or users have too few interactions to train on.
-        EncoderError: If an encoder's config cannot be found.
+        EncoderError: If an encoder's config cannot be found, or the study makes it itself.
     """
     users, items, interactions = counts.users, counts.items, counts.interactions
     if users is None or items is None or interactions is None:
         raise ValueError(f"a forecast needs users, items and interactions; got {counts}")
     if interactions < _LEAST * users:
         raise ValueError(f"a forecast needs {_LEAST} interactions a user or more; got {counts}")
+    _check_known(study)
     cells: dict[str, list[RunConfig]] = {}
     for config in study.runs:
         cells.setdefault(config.cell, []).append(config)
     rate = product_rate(dtype="float32", device="cpu", shape=(1024, 512, 512))
     plans: dict[str, Plan] = {}
     return [_cell(runs, items, users, interactions, rate, plans) for runs in cells.values()]
+
+
+def _check_known(study: Study) -> None:
+    """Raise where a name may be the study's own: making it to measure it would be no plan."""
+    names = {run.arm.encoder for run in study.runs if run.arm.encoder} - ENCODERS.keys()
+    if study.encoders is not None and names:
+        raise EncoderError(
+            f"what {study.name} takes is not known beforehand: it makes or finds encoders itself, "
+            f"by the names {', '.join(sorted(names))}; a plan needs hub names or short names"
+        )
 
 
 def _cell(

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tcf.data import Counts
+from tcf.errors import EncoderError
 from tcf.study import (
     Arm,
     DSSMConfig,
@@ -124,3 +125,14 @@ def test_a_loss_over_the_catalogue_grows_with_it():
 def test_counts_that_tell_too_little(counts: Counts, message: str):
     with pytest.raises(ValueError, match=message):
         cells_of(Arm(name="ID", kind="id"), counts=counts)
+
+
+def test_encoders_that_a_study_makes_itself_are_not_planned():
+    runs = grid(
+        dataset="made",
+        arms=[Arm(name="own", kind="model", encoder="mine")],
+        backbones=[(SASRecConfig(), TrainConfig())],
+    )
+    study = Study(name="made", load=lambda _: None, runs=runs, encoders=lambda *_: {})  # type: ignore[arg-type]
+    with pytest.raises(EncoderError, match="finds encoders itself, by the names mine"):
+        forecast(study, COUNTS)
