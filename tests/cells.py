@@ -23,6 +23,7 @@ from tcf.model import (
     HybridTower,
     IdTower,
     MeanHistory,
+    MixtureProjector,
     NextItNet,
     Recommender,
     SASRec,
@@ -89,6 +90,9 @@ BACKBONES: dict[str, Callable[[], Backbone]] = {
 TOWERS: dict[str, Callable[[], Tower]] = {
     "ID": lambda: IdTower(SPLIT.num_items, dim=DIM),
     "frozen text": _frozen,
+    "frozen text, mixture": lambda: FrozenTextTower(
+        VECTORS, SPLIT.catalog, dim=DIM, projector=MixtureProjector(WIDTH, DIM, num_experts=3)
+    ),
     "whitened text": lambda: FrozenTextTower(WHITENED, SPLIT.catalog, dim=DIM),
     "tuned text": _tuned,
     "tuned text, LoRA": lambda: _tuned(lora_rank=2),

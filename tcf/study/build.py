@@ -1,5 +1,7 @@
 """From a run's config to its untrained recommender, or to what needs no training."""
 
+from typing import Any
+
 import torch
 
 from tcf.data.split import Split
@@ -7,12 +9,14 @@ from tcf.encode.embeddings import Embeddings
 from tcf.encode.trunk import TrunkStates
 from tcf.model.backbones import BACKBONES
 from tcf.model.hybrid import HybridTower
+from tcf.model.mixture import MixtureProjector
 from tcf.model.nearest import NearestNeighbour
 from tcf.model.popularity import Popularity
 from tcf.model.recommender import Recommender
 from tcf.model.towers import FrozenTextTower, IdTower, Tower
 from tcf.model.transitions import Transitions
 from tcf.model.tuned import TunedTextTower
+from tcf.study.backbones import MixtureConfig
 from tcf.study.config import RunConfig
 
 ItemText = Embeddings | TrunkStates
@@ -47,7 +51,6 @@ def build(config: RunConfig, split: Split, embeddings: ItemText | None) -> Recom
 def _tower(config: RunConfig, split: Split, embeddings: ItemText | None) -> Tower:
     if embeddings is None:
         return IdTower(split.num_items, dim=config.dim)
-    settings = {"dim": config.dim, **config.projector.model_dump()}
     if isinstance(embeddings, TrunkStates):
         tuned = config.arm.tuned
         assert tuned is not None
@@ -61,14 +64,24 @@ def _tower(config: RunConfig, split: Split, embeddings: ItemText | None) -> Towe
             gradient_checkpointing=tuned.gradient_checkpointing,
             batch_tokens=tuned.batch_tokens,
             kept_tokens=tuned.kept_tokens,
-            **settings,
+            dim=config.dim,
+            **config.projector.model_dump(),
         )
     else:
-        text = FrozenTextTower(embeddings, split.catalog, **settings)
+        text = FrozenTextTower(
+            embeddings, split.catalog, dim=config.dim, **_projector(config, embeddings.width)
+        )
     if config.arm.with_ids is None:
         return text
     ids = IdTower(split.num_items, dim=config.dim)
     return HybridTower(ids, text, combine=config.arm.with_ids)
+
+
+def _projector(config: RunConfig, width: int) -> dict[str, Any]:
+    if isinstance(config.projector, MixtureConfig):
+        settings = config.projector.model_dump(exclude={"name"})
+        return {"projector": MixtureProjector(width, config.dim, **settings)}
+    return config.projector.model_dump()
 
 
 def untrained(

@@ -17,6 +17,7 @@ from tcf.errors import CacheError
 from tcf.model.dssm import DSSM
 from tcf.model.layers import Dropout, Stream
 from tcf.model.losses import LOSSES, Candidates, Loss
+from tcf.model.mixture import MixtureProjector
 from tcf.model.recommender import Recommender
 from tcf.model.sasrec import SASRec
 from tcf.model.towers import FrozenTextTower, IdTower
@@ -40,7 +41,10 @@ def recommender(arm: str, *, split: Split = SPLIT, scale: float = 1, **settings:
     if arm == "ID":
         return Recommender(IdTower(split.num_items, dim=DIM), backbone, seed=0)
     vectors = scale * np.random.default_rng(0).normal(size=(split.num_items, 6))
-    tower = FrozenTextTower(worlds.embeddings(split.catalog, vectors), split.catalog, dim=DIM)
+    mixture = MixtureProjector(6, DIM, num_experts=3) if arm == "mixture" else None
+    tower = FrozenTextTower(
+        worlds.embeddings(split.catalog, vectors), split.catalog, dim=DIM, projector=mixture
+    )
     return Recommender(tower, backbone, seed=0, learn_temperature=True)
 
 
@@ -78,6 +82,7 @@ def assert_same(one: tuple, other: tuple) -> None:
         ("ID", "full_softmax", [4, 4]),  # each at the end of an epoch
         ("text", "in_batch_softmax", [0, 3, 7]),
         ("text", "sampled_softmax", [5, 2]),
+        ("mixture", "in_batch_softmax", [2, 5]),
         ("DSSM", "in_batch_softmax", [20, 3]),
     ],
 )
