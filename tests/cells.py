@@ -27,6 +27,7 @@ from tcf.model import (
     NextItNet,
     Recommender,
     SASRec,
+    SemanticIdTower,
     TunedTextTower,
 )
 from tcf.model.backbone import Backbone
@@ -73,6 +74,11 @@ def _with_ids(text: Tower, combine: Any) -> HybridTower:
     return HybridTower(IdTower(SPLIT.num_items, dim=DIM), text, combine=combine)
 
 
+def _semantic(**settings: Any) -> SemanticIdTower:
+    fit_on = np.unique(SPLIT.train.rows)
+    return SemanticIdTower(VECTORS, SPLIT.catalog, dim=DIM, fit_on=fit_on, **settings)
+
+
 def _frozen() -> FrozenTextTower:
     return FrozenTextTower(VECTORS, SPLIT.catalog, dim=DIM)
 
@@ -93,6 +99,8 @@ TOWERS: dict[str, Callable[[], Tower]] = {
     "frozen text, mixture": lambda: FrozenTextTower(
         VECTORS, SPLIT.catalog, dim=DIM, projector=MixtureProjector(WIDTH, DIM, num_experts=3)
     ),
+    "semantic IDs": lambda: _semantic(num_levels=2, num_codes=8),
+    "semantic IDs, prefixes": lambda: _semantic(num_levels=2, num_codes=8, prefixes=True),
     "whitened text": lambda: FrozenTextTower(WHITENED, SPLIT.catalog, dim=DIM),
     "tuned text": _tuned,
     "tuned text, LoRA": lambda: _tuned(lora_rank=2),

@@ -1,13 +1,22 @@
 """Where the item vectors of a run come from: values, not code paths. Loads no torch."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from tcf.encode.transform import Transform
 from tcf.train.config import Config, Count, Positive
 
-__all__ = ["Arm", "TunedConfig"]
+__all__ = ["Arm", "SemanticIdsConfig", "TunedConfig"]
+
+
+class SemanticIdsConfig(Config):
+    """Settings of `tcf.model.SemanticIdTower`; ``seed`` is that of the codes, not of the run."""
+
+    num_levels: Count = 4
+    num_codes: Count = 256
+    prefixes: bool = False
+    seed: Annotated[int, Field(ge=0)] = 0
 
 
 class TunedConfig(Config):
@@ -65,6 +74,8 @@ class Arm(Config):
         layer, pooling, max_tokens, prompt, dtype: As in `encode_items`.
         transforms: Applied to the vectors in turn, fitted on the items of the training part.
         tuned: Which part of the encoder is trained; None: it is frozen.
+        semantic_ids: Codes of the vectors, each with a learned vector, take the place of the
+            vectors and of their projector; None: they do not.
         with_ids: How a learned vector an item is added to that of the text; None: text alone.
         encoder_kind: Of a nearest arm, what kind its encoder is; see `nearest`.
         control: What the arm controls for, as in `tcf.study.controls`; None: it is no control.
@@ -79,6 +90,7 @@ class Arm(Config):
         "encoder_kind",
         "control",
         "control_of",
+        "semantic_ids",
     )
 
     name: str
@@ -92,6 +104,7 @@ class Arm(Config):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
     transforms: tuple[Transform, ...] = ()
     tuned: TunedConfig | None = None
+    semantic_ids: SemanticIdsConfig | None = None
     with_ids: Literal["sum", "concatenation", "gate"] | None = None
     encoder_kind: Literal["model", "random", "static"] | None = None
     control: (
@@ -107,9 +120,10 @@ class Arm(Config):
                 f"arm {self.name!r} of kind {self.kind!r} "
                 f"{'needs an' if self.has_text else 'takes no'} encoder; got {self.encoder!r}"
             )
-        for setting in ("transforms", "tuned", "with_ids"):
+        for setting in ("transforms", "tuned", "semantic_ids", "with_ids"):
             value = getattr(self, setting)
-            if value and not self.has_text:
+            as_it_is = self.kind == "nearest" and setting != "transforms"
+            if value and (as_it_is or not self.has_text):
                 raise ValueError(
                     f"arm {self.name!r} of kind {self.kind!r} takes no {setting}; got {value}"
                 )
@@ -129,10 +143,11 @@ class Arm(Config):
                 f"arm {self.name!r} must name a language model to be tuned, LoRA included; "
                 f"{self.encoder!r} is a static encoder and has no blocks"
             )
-        if self.transforms or self.layer != -1:
+        if self.transforms or self.layer != -1 or self.semantic_ids:
             raise ValueError(
-                f"arm {self.name!r} is tuned, so it reads the last layer and takes no transforms; "
-                f"got layer={self.layer}, transforms={self.transforms}"
+                f"arm {self.name!r} is tuned, so it reads the last layer and takes no transforms "
+                f"and no semantic IDs; got layer={self.layer}, transforms={self.transforms}, "
+                f"semantic_ids={self.semantic_ids}"
             )
         return self
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from tcf.data.split import Split
@@ -13,6 +14,7 @@ from tcf.model.mixture import MixtureProjector
 from tcf.model.nearest import NearestNeighbour
 from tcf.model.popularity import Popularity
 from tcf.model.recommender import Recommender
+from tcf.model.semantic import SemanticIdTower
 from tcf.model.towers import FrozenTextTower, IdTower, Tower
 from tcf.model.transitions import Transitions
 from tcf.model.tuned import TunedTextTower
@@ -66,6 +68,14 @@ def _tower(config: RunConfig, split: Split, embeddings: ItemText | None) -> Towe
             kept_tokens=tuned.kept_tokens,
             dim=config.dim,
             **config.projector.model_dump(),
+        )
+    elif config.arm.semantic_ids is not None:
+        text = SemanticIdTower(
+            embeddings,
+            split.catalog,
+            dim=config.dim,
+            fit_on=np.unique(split.train.rows),
+            **config.arm.semantic_ids.model_dump(),
         )
     else:
         text = FrozenTextTower(

@@ -22,6 +22,8 @@ from tcf.data.split import LEAVE_ONE_OUT, Split
 from tcf.evaluate.catalog_metrics import list_metrics
 from tcf.evaluate.ranking import rank_and_list
 from tcf.model.backbones import BACKBONES
+from tcf.model.recommender import Recommender
+from tcf.model.semantic import SemanticIdTower
 from tcf.study.build import ItemText, build, device, untrained
 from tcf.study.config import NUMBERS, RunConfig, Study, fingerprint
 from tcf.study.encoding import encode_arms
@@ -267,7 +269,7 @@ def _run_claimed(
             "numbers": NUMBERS,
             "config": config.model_dump(mode="json"),
             "data": settings.data,
-            "vectors": _vectors(embeddings),
+            "vectors": _vectors(embeddings, model),
             "parameters": parameters,
             "compute": {
                 "device": where.type,
@@ -307,7 +309,7 @@ def _tracker(config: RunConfig, key: str, settings: _Settings) -> "Accelerator |
     return tracker
 
 
-def _vectors(embeddings: ItemText | None) -> dict[str, Any] | None:
+def _vectors(embeddings: ItemText | None, model: Any) -> dict[str, Any] | None:
     if embeddings is None:
         return None
     about = {
@@ -316,8 +318,12 @@ def _vectors(embeddings: ItemText | None) -> dict[str, Any] | None:
         "width": embeddings.width,
         "parameters": embeddings.manifest["parameters"],
     }
-    transforms = embeddings.manifest.get("transforms")
-    return {**about, "transforms": transforms} if transforms else about
+    if transforms := embeddings.manifest.get("transforms"):
+        about["transforms"] = transforms
+    parts = model.modules() if isinstance(model, Recommender) else ()
+    for tower in (part for part in parts if isinstance(part, SemanticIdTower)):
+        about["sharing_codes"] = round(tower.num_sharing / tower.num_items, 6)
+    return about
 
 
 def _history(history: History | None) -> dict[str, Any] | None:
