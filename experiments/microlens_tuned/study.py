@@ -8,12 +8,12 @@ FOLDER is that of `experiments/microlens`. All arms train alike ("paper", matrix
 bfloat16), and each gets the same search: four trials over the same space, judged on validation.
 """
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from tcf.cli import load_study
+from experiments.here import MINILM, encoders, shrunk
+from experiments.microlens.study import load as load_whole
 from tcf.data import Catalog, Interactions, filter_interactions, sample_users
 from tcf.study import (
     Arm,
@@ -36,8 +36,6 @@ SEARCH = Tuning(
     },
     num_trials=4,
 )
-MINILM = "all-MiniLM-L6-v2"
-WHOLE = load_study(Path(__file__).parents[1] / "microlens" / "study.py")
 
 
 def study() -> Study:
@@ -52,7 +50,7 @@ def study() -> Study:
     return Study(
         name="microlens_tuned",
         load=load,
-        encoders=find_encoders,
+        encoders=encoders,
         runs=grid(dataset="MicroLens-50k, 5,000 users", arms=arms, backbones=backbones),
         tuning=SEARCH,
     )
@@ -60,12 +58,11 @@ def study() -> Study:
 
 def load(data: Path | None) -> tuple[Catalog, Interactions]:
     """Read the folder named with ``--data``, and draw the users from those who stay."""
-    catalog, interactions, _ = filter_interactions(*WHOLE.load(data))
+    catalog, interactions, _ = filter_interactions(*load_whole(data))
     some = sample_users(interactions, num_users=NUM_USERS, rng=np.random.default_rng(SEED))
     return catalog, some
 
 
-def find_encoders(names: Sequence[str], catalog: Catalog, cache: Path) -> Mapping[str, Path]:
-    """Find MiniLM where `experiments/microlens` does."""
-    assert WHOLE.encoders is not None
-    return WHOLE.encoders(names, catalog, cache)
+def smoke() -> Study:
+    """Return every cell on the small world, with one trial each."""
+    return shrunk(study())

@@ -7,11 +7,8 @@ Expect:  "strong" at least 10% above "paper" in NDCG@10, most of it from the los
 One arm, SASRec + ID; each row changes one thing more. FOLDER is as in experiments/microlens.
 """
 
-from pathlib import Path
-
-from tcf.data.catalog import Catalog, Interactions
-from tcf.data.formats import read_folder
-from tcf.errors import DataError
+from experiments.here import shrunk
+from experiments.microlens.study import load
 from tcf.study import Arm, RunConfig, SASRecConfig, Study, grid, paper, strong
 from tcf.study.config import Preset
 from tcf.train import TrainConfig
@@ -39,8 +36,6 @@ def study() -> Study:
     return Study(name="presets", load=load, runs=tuple(runs))
 
 
-def load(data: Path | None) -> tuple[Catalog, Interactions]:
-    """Read the folder named with ``--data``."""
-    if data is None:
-        raise DataError("presets reads a folder of MicroLens-50k: name it with --data FOLDER")
-    return read_folder(data)
+def smoke() -> Study:
+    """Return every cell on the small world."""
+    return shrunk(study())

@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.q5_llm_ranker.study import KINDS, SEED, WORLD, study
+from experiments.here import SEED, WORLD
+from experiments.q5_llm_ranker.study import KINDS, study
 from experiments.quickstart.study import RECIPE
 from tcf._util import write_json
 from tcf.data.location import cache_folder
@@ -34,6 +35,7 @@ from tcf.evaluate import (
     Ledger,
     ask,
     candidate_scores,
+    difference_interval,
     ledger_of_scores,
     likelihood_scores,
     load_prompt,
@@ -109,29 +111,18 @@ def rankers(
     kind = KINDS[planned.runs[0].dataset]
     runs = [run for run in planned.runs if run.backbone is not None]
     models = [_trained(run, split, cache) for run in runs]
-    told = {"SASRec + ID": _ranked(models, sets), "popularity": _ranked([Popularity(split)], sets)}
+    popularity = _ledgers([Popularity(split)], sets)
+    ledgers = {"SASRec + ID": _ledgers(models, sets), "popularity": popularity}
     local = options.local or _tiny(split, cache, planned.runs[0].dataset, brief=options.smoke)
-    label = Path(local).name
-    for normalize in ("token", "none"):
-        scores = {
-            name: likelihood_scores(
-                EncoderSpec(name=str(local), dtype="float32"),
-                part,
-                split.catalog,
-                prompt=load_prompt("continue", kind),
-                normalize=normalize,
-            )
-            for name, part in sets.items()
-        }
-        how = "mean over tokens" if normalize == "token" else "sum over tokens"
-        told[f"{label}, likelihood, {how}"] = {
-            name: _result([ledger_of_scores(scores[name], part)], name)
-            for name, part in sets.items()
-        }
+    ledgers |= _by_likelihood(str(local), sets, split, kind=kind)
+    told = {
+        label: {name: _result(found[name], name, popularity[name]) for name in sets}
+        for label, found in ledgers.items()
+    }
     if options.url:
         model = ChatModel(options.url, options.model, cache=cache / "answers")
         told[options.model] = {
-            name: _asked(model, part, split, name, kind=kind, options=options)
+            name: _asked(model, part, split, popularity[name], name, kind=kind, options=options)
             for name, part in sets.items()
         }
     return told
@@ -141,6 +132,7 @@ def _asked(
     model: ChatModel,
     part: Candidates,
     split: Split,
+    popularity: Sequence[Ledger],
     name: str,
     *,
     kind: str,
@@ -154,7 +146,7 @@ def _asked(
         orders += [part.shuffled(seed=SEED + n) for n in range(1, NUM_ORDERS)]
     prompt = load_prompt(task, kind)
     answers = [ask(model, o, split.catalog, prompt=prompt, num_wanted=wanted) for o in orders]
-    told = _result([answers[0].ledger], name)
+    told = _result([answers[0].ledger], name, popularity)
     told["answers_that_could_not_be_read"] = answers[0].problems()
     told["cost_per_user"] = answers[0].cost(price_in=options.price_in, price_out=options.price_out)
     chosen = np.concatenate([answer.chosen for answer in answers])
@@ -169,27 +161,50 @@ def _asked(
     return told
 
 
-def _ranked(models: Sequence[Any], sets: Mapping[str, Candidates]) -> dict[str, Any]:
+Ledgers = dict[str, list[Ledger]]
+"""Task -> a ledger a seed."""
+
+
+def _ledgers(models: Sequence[Any], sets: Mapping[str, Candidates]) -> Ledgers:
     return {
-        name: _result([ledger_of_scores(candidate_scores(m, part), part) for m in models], name)
+        name: [ledger_of_scores(candidate_scores(m, part), part) for m in models]
         for name, part in sets.items()
     }
 
 
-def _result(ledgers: Sequence[Ledger], name: str) -> dict[str, Any]:
-    """Return each metric with its interval, and what a draw by lot gives."""
+def _by_likelihood(
+    local: str, sets: Mapping[str, Candidates], split: Split, *, kind: str
+) -> dict[str, Ledgers]:
+    """Return what a causal model makes of each task, by the mean and the sum over tokens."""
+    spec, prompt = EncoderSpec(name=local, dtype="float32"), load_prompt("continue", kind)
+    found = {
+        name: likelihood_scores(spec, part, split.catalog, prompt=prompt)
+        for name, part in sets.items()
+    }
+    label = f"{Path(local).name}, likelihood"
+    return {
+        f"{label}, {how} over tokens": {
+            name: [ledger_of_scores(getattr(found[name], field), part)]
+            for name, part in sets.items()
+        }
+        for how, field in (("mean", "mean"), ("sum", "total"))
+    }
+
+
+def _result(ledgers: Sequence[Ledger], name: str, popularity: Sequence[Ledger]) -> dict[str, Any]:
+    """Return each metric with its interval, beside popularity, and what a draw by lot gives."""
     num_candidates, _, metrics = TASKS[name]
     lot = Ledger(np.array([1], np.int32), np.array([num_candidates - 1], np.int32))
-    return {
-        "num_seeds": len(ledgers),
-        **{
-            kind: {
-                **asdict(mean_interval([metric(one, kind) for one in ledgers], seed=SEED)),
-                "chance": float(metric(lot, kind)[0]),
-            }
-            for kind in metrics
-        },
-    }
+    told: dict[str, Any] = {"num_seeds": len(ledgers)}
+    for kind in metrics:
+        values = [metric(one, kind) for one in ledgers]
+        beside = [metric(popularity[0], kind)] * len(ledgers)  # the same whatever the seed
+        told[kind] = {
+            **asdict(mean_interval(values, seed=SEED)),
+            "chance": float(metric(lot, kind)[0]),
+            "minus_popularity": asdict(difference_interval(values, beside, seed=SEED)),
+        }
+    return told
 
 
 def _trained(run: RunConfig, split: Split, cache: Path) -> Any:

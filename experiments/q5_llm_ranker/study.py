@@ -9,21 +9,9 @@ The settings are the study's ("paper"). `rank` trains the same runs on real data
 ranker about the same candidates.
 """
 
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
-
-import numpy as np
-
-from tcf.data import Catalog, Interactions, filter_interactions, sample_users
-from tcf.data.formats import read_plain
-from tcf.data.simulate import simulate
-from tcf.errors import DataError
+from experiments.here import WORLD, loader, shrunk
 from tcf.study import Arm, Study, grid, paper
 
-SEED = 0
-WORLD = "simulated world"
-MOST_USERS = 10_000
 KINDS = {
     WORLD: "movies",
     "microlens-50k": "videos",
@@ -37,24 +25,10 @@ ARMS = [Arm(name="ID", kind="id"), Arm(name="popularity", kind="popularity")]
 
 def study(dataset: str = WORLD) -> Study:
     """Return the study of one data set: SASRec + ID with three seeds, and popularity."""
-    load: Callable[[Path | None], tuple[Catalog, Interactions]] = (
-        small_world if dataset == WORLD else partial(some_users, dataset)
-    )
     runs = grid(dataset=dataset, arms=ARMS, backbones=[paper("SASRec")])
-    return Study(name="q5_llm_ranker", load=load, runs=runs)
+    return Study(name="q5_llm_ranker", load=loader(dataset), runs=runs)
 
 
-def small_world(data: Path | None) -> tuple[Catalog, Interactions]:
-    """Simulate it; there is no folder to read."""
-    return simulate(num_users=300, num_items=400, seed=SEED)
-
-
-def some_users(dataset: str, data: Path | None) -> tuple[Catalog, Interactions]:
-    """Read a data set's folder in ``data``; of more than 10,000 users so many are drawn."""
-    if data is None:
-        raise DataError("q5_llm_ranker reads the folder of the data sets: name it with --data")
-    catalog, interactions, _ = filter_interactions(*read_plain(data / dataset))
-    if interactions.num_users > MOST_USERS:
-        rng = np.random.default_rng(SEED)
-        interactions = sample_users(interactions, num_users=MOST_USERS, rng=rng)
-    return catalog, interactions
+def smoke() -> Study:
+    """Return every cell on the small world, one epoch, one seed."""
+    return shrunk(study())

@@ -12,6 +12,7 @@ models is trained from scratch on the catalogue's own titles and read like any h
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from experiments.here import shrunk
 from tcf.data.catalog import Catalog, Interactions
 from tcf.data.simulate import simulate
 from tcf.encode.ladder import Recipe, Size, train_ladder
@@ -78,3 +79,8 @@ def train_encoders(names: Sequence[str], catalog: Catalog, cache: Path) -> Mappi
         sizes=[size for size in SIZES if size.name in names],
         random_member="random" in names,
     )
+
+
+def smoke() -> Study:
+    """Return every cell on a smaller world."""
+    return shrunk(study())

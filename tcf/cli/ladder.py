@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tcf.cli.options import TextOption
-from tcf.cli.shared import one_line_errors, print_rows, read_texts
+from tcf.cli.shared import one_line_errors, print_rows, read_texts, spell_seconds
 
 if TYPE_CHECKING:
     from tcf.encode.ladder import Cost
@@ -74,13 +74,13 @@ def _print_costs(costs: Sequence["Cost"]) -> None:
             f"{cost.num_tokens:,}",
             f"{cost.num_steps:,}",
             f"{cost.train_flops:.2e}",
-            _spelt(cost.seconds),
+            spell_seconds(cost.seconds),
         )
         for cost in costs
     ]
     columns = ("size", "parameters", "without embeddings", "tokens", "steps", "FLOPs", "time")
     whole = f"{sum(cost.train_flops for cost in costs):.2e} FLOPs"
-    time = _spelt(sum(cost.seconds for cost in costs))
+    time = spell_seconds(sum(cost.seconds for cost in costs))
     print_rows(columns, rows, title=f"to be trained: {whole}, about {time} on one core")
 
 
@@ -96,16 +96,10 @@ def _print_losses(folder: Path) -> None:
             f"{row['train_flops']:.2e}",
             f"{row['validation_loss']:.4f}",
             f"{row['validation_loss_per_byte']:.4f}",
-            _spelt(row["seconds"]),
+            spell_seconds(row["seconds"]),
         )
         for row in read_ladder(folder).iter_rows(named=True)
     ]
     columns = ("size", "parameters", "without embeddings", "tokens", "FLOPs")
     columns += ("nats a token", "nats a byte", "time")
     print_rows(columns, rows, title=f"validation loss: {folder}")
-
-
-def _spelt(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

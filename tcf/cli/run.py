@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tcf.cli.options import CacheOption, DataOption, RecordsOption
-from tcf.cli.shared import load_studies, one_line_errors
+from tcf.cli.shared import load_studies, one_line_errors, print_rows, spell_seconds
 from tcf.cli.studies import print_table
 
 if TYPE_CHECKING:
+    from tcf.data.dataset import Counts
     from tcf.study.config import Study
 
 __all__ = ["run"]
@@ -42,7 +43,9 @@ def run(
         bool,
         typer.Option("--smoke", help="The form `smoke`, offline, in seconds; leaves nothing."),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs; make none.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the runs and what they take; make none.")
+    ] = False,
 ) -> None:
     """Run studies: finished runs are skipped, the rest leave a record and a rank ledger each.
 
@@ -59,7 +62,7 @@ def run(
         for path in studies:
             planned = load_studies(path, form=form)
             if dry_run:
-                _print_plan(planned)
+                _print_plan(planned, data)
                 continue
             began = time.monotonic()
             with _folders(path, form, records, cache) as (folder, kept):
@@ -69,7 +72,7 @@ def run(
                         folder,
                         data=data,
                         cache=kept,
-                        workers=workers,
+                        workers=1 if smoke and workers is None else workers,
                         keep_models=keep_models,
                         track=track,
                     )
@@ -117,10 +120,59 @@ def _run(
     )
 
 
-def _print_plan(studies: "Sequence[Study]") -> None:
+def _print_plan(studies: "Sequence[Study]", data: Path | None) -> None:
+    """List the runs; and what they take, where the size of the data is known."""
     for study in studies:
         for config in study.runs:
             typer.echo(config.name)
         search = study.tuning
         trials = f", settings from {search.num_trials} trials an arm" if search else ""
         typer.echo(f"{study.name}: {len(study.runs)} runs{trials}")
+        if (counts := _counts(study, data)) is not None:
+            _print_forecast(study, counts)
+
+
+def _counts(study: "Study", data: Path | None) -> "Counts | None":
+    if data is None:
+        return study.expected
+    from tcf.data.dataset import Counts
+    from tcf.study.runner import load_split
+
+    split, report = load_split(study, data)
+    return Counts(split.num_users, split.num_items, report.interactions_after)
+
+
+def _print_forecast(study: "Study", counts: "Counts") -> None:
+    from tcf.encode.placement import show_bytes
+    from tcf.study.forecast import forecast
+
+    cells = forecast(study, counts)
+    rows = [
+        (
+            cell.name.partition("/")[2],
+            cell.num_runs,
+            show_bytes(cell.download_bytes),
+            show_bytes(cell.disk_bytes),
+            show_bytes(cell.peak_bytes),
+            spell_seconds(cell.encode_seconds),
+            spell_seconds(cell.train_seconds),
+        )
+        for cell in cells
+    ]
+    once = {cell.reading: cell for cell in cells}.values()  # vectors are made once
+    weights = {cell.encoder: cell.download_bytes for cell in cells}
+    rows.append(
+        (
+            "all, what is shared once",
+            len(study.runs),
+            show_bytes(sum(weights.values())),
+            show_bytes(sum(cell.disk_bytes for cell in once)),
+            show_bytes(max(cell.peak_bytes for cell in cells)),
+            spell_seconds(sum(cell.encode_seconds for cell in once)),
+            spell_seconds(sum(cell.train_seconds for cell in cells)),
+        )
+    )
+    columns = ("cell", "runs", "download", "disk", "memory", "encode", "train")
+    about = f"{cells[0].name.partition('/')[0]}: {counts}"
+    title = f"{about}; work at the most, at the rate of products here"
+    print_rows(columns, rows, title=title)

@@ -13,7 +13,14 @@ from tcf.errors import DataError, TcfError
 if TYPE_CHECKING:
     from tcf.study.config import Study
 
-__all__ = ["load_studies", "load_study", "one_line_errors", "print_rows", "read_texts"]
+__all__ = [
+    "load_studies",
+    "load_study",
+    "one_line_errors",
+    "print_rows",
+    "read_texts",
+    "spell_seconds",
+]
 
 
 def load_studies(path: Path, *, form: str = "study") -> "tuple[Study, ...]":
@@ -111,6 +118,15 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: 
         shown.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     console = Console()
     (console if console.is_terminal else Console(width=160)).print(shown)
+
+
+def spell_seconds(seconds: float) -> str:
+    """Return a time in seconds, minutes, hours or days."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from tcf._util import lazy_exports
 _HOMES = {
     "DATASETS": "datasets",
     "Catalog": "catalog",
+    "Counts": "dataset",
     "DataSet": "dataset",
     "Finding": "findings",
     "Interactions": "catalog",
@@ -41,6 +42,7 @@ _HOMES = {
 __all__ = [
     "DATASETS",
     "Catalog",
+    "Counts",
     "DataSet",
     "Finding",
     "Interactions",

@@ -25,9 +25,9 @@ class KnownEncoder:
     Attributes:
         spec: Hub name, label and prompt: what `resolve` starts from.
         pooling: What ``pooling=None`` amounts to; None where there are no token states to pool.
-        config: ``model_type`` and those arguments of its Transformers config that decide its size;
-            the rest (rotary bases, epsilons) is left to the model's own ``config.json``. None: no
-            transformer.
+        config: ``model_type`` and those arguments of its Transformers config that decide its size
+            in memory or on disk; the rest (rotary bases, epsilons) is left to the model's own
+            ``config.json``. None: no transformer.
         total: Parameters that shape the vectors.
         without_embeddings: The same without token, position and type tables.
         published: Parameters of the whole model as its makers state them, such as ``"6.7B"``.
@@ -75,6 +75,7 @@ def _opt(
     """Zhang et al. (2022), table 1."""
     config = {
         "model_type": "opt",
+        "dtype": "float16",  # as published
         "hidden_size": width,
         "word_embed_proj_dim": width,
         "ffn_dim": 4 * width,

@@ -40,6 +40,7 @@ def plan_rows(plan: "Plan") -> list[tuple[str, str]]:
         ("states between blocks", show_bytes(needs.states)),
         *peaks.items(),
         ("free memory", _free(plan)),
+        ("to download", show_bytes(plan.download_bytes)),
         ("read from disk", show_bytes(plan.read_bytes) + _at(rates and rates.disk, "B/s")),
         (
             "work",

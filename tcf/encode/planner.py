@@ -37,7 +37,8 @@ class Plan:
         needs: Bytes of weights, blocks, activations and states.
         choice: The placement, and why.
         work: What there is to encode, and what the store holds already.
-        read_bytes: Bytes of weights read from disk; taken as stored in the config's number format.
+        file_bytes: Bytes of all weights on disk, stored in the config's number format.
+        read_bytes: Bytes of weights read from there.
         flops: Floating-point operations; see `Shape.flops`.
         rates: What this machine does a second; None where nothing is left to do.
     """
@@ -51,9 +52,15 @@ class Plan:
     needs: "Needs"
     choice: "Choice"
     work: Workload
+    file_bytes: int
     read_bytes: int
     flops: float
     rates: "Rates | None"
+
+    @property
+    def download_bytes(self) -> int:
+        """Bytes of weights that are not here yet."""
+        return 0 if self.source.weights else self.file_bytes
 
     @property
     def read_seconds(self) -> float:
@@ -135,17 +142,29 @@ def plan(
     )
     free = free_memory()
     choice = _choice(placement, needs, free, device=device, quantization=spec.quantization)
+    stored = _as_stored(config, dtype)
     read_bytes, rates = 0, None
     if work.num_tokens:
         streamed = choice.placement == "streamed"
-        once = shape.read_bytes(_as_stored(config, dtype), num_blocks if streamed else None)
+        once = shape.read_bytes(stored, num_blocks if streamed else None)
         read_bytes = once * (needs.num_chunks if streamed else 1)
         sides = (rows, shape.width, shape.inner)
         place = _weights_or_their_place(source)
         rates = measure_rates(dtype=dtype, device=device, shape=sides, where=place)
-    flops = shape.flops(work.lengths, num_blocks=num_blocks)
     return Plan(
-        spec, source, shape, device, dtype, free, needs, choice, work, read_bytes, flops, rates
+        spec=spec,
+        source=source,
+        shape=shape,
+        device=device,
+        dtype=dtype,
+        free=free,
+        needs=needs,
+        choice=choice,
+        work=work,
+        file_bytes=shape.read_bytes(stored),
+        read_bytes=read_bytes,
+        flops=shape.flops(work.lengths, num_blocks=num_blocks),
+        rates=rates,
     )
 
 

@@ -1,7 +1,7 @@
 """A causal language model as a ranker: how likely it holds each candidate's title to come next."""
 
 from collections.abc import Callable
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +12,20 @@ from tcf.errors import EncoderError
 from tcf.evaluate.candidates import Candidates
 from tcf.evaluate.prompts import Prompt, titles_of
 
-__all__ = ["likelihood_scores"]
+__all__ = ["Likelihoods", "likelihood_scores"]
+
+
+@dataclass(frozen=True, eq=False)
+class Likelihoods:
+    """Log-likelihoods of titles, in nats.
+
+    Attributes:
+        total: ``(n, C)`` float64, the sum over a title's tokens, which favours short titles.
+        mean: ``(n, C)`` float64, the mean over them.
+    """
+
+    total: np.ndarray
+    mean: np.ndarray
 
 
 def likelihood_scores(
@@ -21,13 +34,12 @@ def likelihood_scores(
     catalog: Catalog,
     *,
     prompt: Prompt,
-    normalize: Literal["token", "none"] = "token",
     max_history: int = 20,
     max_tokens: int = 30,
     device: str | None = None,
     advance: Callable[[int], None] | None = None,
-) -> np.ndarray:
-    """Return the log-likelihood of each candidate's title after the prompt, in nats.
+) -> Likelihoods:
+    """Return how likely each candidate's title is after the prompt.
 
     The model sees no candidate beside the one it reads, so that their order cannot matter. The
     prompt runs once a user. Where it does not fit the model's positions, the oldest titles are left
@@ -39,18 +51,13 @@ def likelihood_scores(
         candidates: Of `sample_candidates`.
         catalog: Of the titles.
         prompt: For ``"continue"``.
-        normalize: ``"token"`` is the mean over a title's tokens, ``"none"`` their sum, which
-            favours short titles.
         max_history: Items of the history shown, the last ones.
         max_tokens: A candidate's title is cut there.
         device: As in `LanguageModel`, where a spec is given.
         advance: Hears how many tasks have been read.
 
-    Returns:
-        ``(n, C)`` float64.
-
     Raises:
-        ValueError: If the prompt is for another task, or ``normalize`` or a number has no meaning.
+        ValueError: If the prompt is for another task, or a number has no meaning.
         EncoderError: If the model is no causal one, or too short for a title and a token before it.
 
     Source: the scoring of Brown et al., Language Models are Few-Shot Learners (2020), section 2.4,
@@ -58,8 +65,6 @@ def likelihood_scores(
     """
     if prompt.task != "continue":
         raise ValueError(f"likelihood needs a prompt for 'continue'; got one for {prompt.task!r}")
-    if normalize not in ("token", "none"):
-        raise ValueError(f"normalize must be 'token' or 'none'; got {normalize!r}")
     if max_history < 1 or max_tokens < 1:
         raise ValueError(
             f"max_history and max_tokens must be at least 1; got {max_history} and {max_tokens}"
@@ -75,18 +80,18 @@ def likelihood_scores(
             f"a title needs at least one token; the model's tokenizer finds none in that of item "
             f"{catalog.item_ids[empty - 1]!r}"
         )
-    scores = np.empty(candidates.rows.shape)
+    total, mean = np.empty(candidates.rows.shape), np.empty(candidates.rows.shape)
     for task, shown in enumerate(candidates.rows.tolist()):
         mine = [titles[row] for row in shown]
         room = _room(model, max(map(len, mine)))
         history = candidates.history(task, last=max_history)
         known = titles_of(catalog, history)
         losses = model.read_after(_fitted(model, prompt, known, room), mine)
-        total = np.array([-loss.sum() for loss in losses])
-        scores[task] = total / [len(ids) for ids in mine] if normalize == "token" else total
+        total[task] = [-loss.sum() for loss in losses]
+        mean[task] = total[task] / [len(ids) for ids in mine]
         if advance is not None:
             advance(1)
-    return scores
+    return Likelihoods(total, mean)
 
 
 def _room(model: LanguageModel, longest: int) -> int | None:

@@ -30,6 +30,7 @@ def versus_id_plot(
     slice: str = "all",
     title: str | None = None,
     width: style.Width = "page",
+    note: str = "",
 ) -> Drawing:
     """Draw each arm on a line of its own, the interval of the item-ID baseline running through all.
 
@@ -41,6 +42,7 @@ def versus_id_plot(
         metric, slice: Which rows to draw.
         title: Heading of the figure.
         width: ``"column"`` or ``"page"``.
+        note: Stands below, behind what the intervals are about.
 
     Raises:
         ValueError: If a column, the metric or a number is missing, rows contradict each other, or a
@@ -55,7 +57,8 @@ def versus_id_plot(
             )
     is_id = pl.col("kind") == "id"
     data = pl.concat([rows.filter(is_id), rows.filter(~is_id)]).with_columns(line=pl.col("arm"))
-    return _draw(data, looks=Looks(data), title=title, width=width)
+    note = f" {note}" if note else ""
+    return _draw(data, looks=Looks(data), title=title, width=width, note=note)
 
 
 def tuned_plot(

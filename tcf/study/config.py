@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from tcf._util import hash_json
 from tcf.data.catalog import Catalog, Interactions
+from tcf.data.dataset import Counts
 from tcf.data.filter import Filter
 from tcf.data.split import Split, leave_one_out
 from tcf.study.arms import Arm
@@ -111,6 +112,7 @@ class Study:
         metrics: Computed for each run.
         tuning: A search that every arm with training goes through before its runs; its best
             settings take the place of those in ``runs``.
+        expected: What the filters will leave of its data, for plans where the data are not at hand.
         searches: What the search of each cell gave, for the records; `tcf.study.tune` fills it.
     """
 
@@ -124,6 +126,7 @@ class Study:
     split: Callable[[Catalog, Interactions], Split] = leave_one_out
     metrics: tuple[str, ...] = ("hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr@10")
     tuning: Tuning | None = None
+    expected: Counts | None = None
     searches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
 

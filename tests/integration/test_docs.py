@@ -25,6 +25,7 @@ PAGES = [
     "howto/export-vectors.md",
     "howto/fine-tune-an-encoder.md",
     "howto/rank-with-a-language-model.md",
+    "howto/run-a-study.md",
     "howto/train-a-ladder.md",
     "howto/tune-every-arm-alike.md",
 ]
@@ -39,6 +40,8 @@ def study():
     brief = [(SASRecConfig(), TrainConfig(max_epochs=1))]
     runs = grid(dataset="mine", arms=[Arm(name="ID", kind="id")], backbones=brief, seeds=[0], dim=8)
     return Study("mine", lambda data: simulate(num_users=60, num_items=40, seed=0), runs)
+
+smoke = paper = study
 """
 
 

@@ -4,12 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from tcf.cli import load_study
+from tcf.cli import app, load_studies, load_study
 from tcf.errors import DataError
 from tcf.plot import scaling_plot
 from tcf.study.cells import read_cells
 from tcf.study.evidence import evidence
+from tcf.study.forecast import forecast
 from tcf.study.runner import run_study
 from tcf.train import TrainConfig
 
@@ -30,6 +32,30 @@ def test_a_study_plans_its_runs(name: str, num_runs: int):
     study = load_study(EXPERIMENTS / name / "study.py")
     assert (study.name, len(study.runs)) == (name, num_runs)
     assert len({run.name for run in study.runs}) == num_runs
+
+
+@pytest.mark.parametrize(
+    "path", sorted(EXPERIMENTS.glob("*/study.py")), ids=lambda p: p.parent.name
+)
+def test_every_study_runs_small(path: Path):
+    done = CliRunner().invoke(app, ["run", str(path), "--smoke"])
+    assert done.exit_code == 0, done.output
+    assert "passed in" in done.output
+
+
+def test_q1_says_what_its_published_form_takes():
+    study = next(s for s in load_studies(EXPERIMENTS / "q1_scaling" / "study.py", form="paper"))
+    largest = [
+        run for run in study.runs if run.arm.name in ("ID", "opt-175b", "opt-66b, top 2 tuned")
+    ]
+    assert study.expected is not None
+    cells = {c.name: c for c in forecast(replace(study, runs=tuple(largest)), study.expected)}
+    frozen, by_id = cells["mind-large/SASRec/opt-175b"], cells["mind-large/SASRec/ID"]
+    assert frozen.num_runs == 3
+    assert 3.4e11 < frozen.download_bytes < 3.6e11  # 175 billion weights of 2 bytes
+    assert frozen.disk_bytes == 54_000 * 12_288 * 4
+    assert by_id.download_bytes == by_id.disk_bytes == by_id.encode_seconds == 0
+    assert 0 < by_id.train_seconds < frozen.train_seconds
 
 
 def test_arms_of_one_backbone_differ_in_the_arm_alone():

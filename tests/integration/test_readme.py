@@ -87,6 +87,10 @@ def test_its_figures_of_training_are_those_of_the_benchmarks_and_records():
     means = dict(found.select("arm", "value").iter_rows())
     gain = means["ID, strong"] / means["ID, paper"] - 1
     assert f'The "strong" preset is {gain:.0%} above the study\'s settings in NDCG@10' in text
+    rectools = json.loads((results / "rectools.json").read_text())
+    ours, theirs = (rectools[side]["test_ndcg@10"][0] for side in ("tcf", "rectools"))
+    assert f"four trials each, {ours / theirs - 1:.0%} above RecTools" in text
+    assert rectools["difference"]["low"] > 0
 
 
 def test_its_figures_of_evidence_are_those_of_the_experiments():

@@ -37,20 +37,19 @@ def test_a_prefix_run_once_changes_no_loss(language: LanguageModel):
 
 
 def test_a_score_is_the_models_log_likelihood(language: LanguageModel):
-    total = likelihood_scores(language, SETS, CATALOG, prompt=PROMPT, normalize="none")
-    mean = likelihood_scores(language, SETS, CATALOG, prompt=PROMPT)
+    found = likelihood_scores(language, SETS, CATALOG, prompt=PROMPT)
     (prompt,) = language.ids([PROMPT.fill([CATALOG.texts[0], CATALOG.texts[1]]).rstrip()])
     for place, row in enumerate(SETS.rows[0]):
         (title,) = language.ids([" " + CATALOG.texts[row - 1]])
         (losses,) = language.read([[*prompt, *title]])
-        assert total[0, place] == pytest.approx(-losses.loss[len(prompt) :].sum(), abs=1e-4)
-        assert mean[0, place] == pytest.approx(total[0, place] / len(title), abs=1e-6)
+        assert found.total[0, place] == pytest.approx(-losses.loss[len(prompt) :].sum(), abs=1e-4)
+        assert found.mean[0, place] == pytest.approx(found.total[0, place] / len(title), abs=1e-6)
 
 
 def test_the_order_of_the_candidates_changes_no_score(language: LanguageModel):
     other = SETS.shuffled(seed=1)
-    first = likelihood_scores(language, SETS, CATALOG, prompt=PROMPT)
-    second = likelihood_scores(language, other, CATALOG, prompt=PROMPT)
+    first = likelihood_scores(language, SETS, CATALOG, prompt=PROMPT).mean
+    second = likelihood_scores(language, other, CATALOG, prompt=PROMPT).mean
     for task in range(len(SETS)):
         order = np.argsort(SETS.rows[task]), np.argsort(other.rows[task])
         np.testing.assert_allclose(first[task, order[0]], second[task, order[1]], atol=1e-4)
@@ -59,7 +58,7 @@ def test_the_order_of_the_candidates_changes_no_score(language: LanguageModel):
 def test_a_long_history_loses_its_oldest_titles(tmp_path: Path):
     language = LanguageModel(EncoderSpec(name=str(tiny_models.tiny_opt(tmp_path))), device="cpu")
     long = Candidates(worlds.ranking_tasks([[7] * 20], [3]), np.array([[3, 4]], np.int32))
-    assert np.isfinite(likelihood_scores(language, long, CATALOG, prompt=PROMPT)).all()
+    assert np.isfinite(likelihood_scores(language, long, CATALOG, prompt=PROMPT).mean).all()
     language.max_tokens = 10
     with pytest.raises(EncoderError, match="10 positions, which must hold a title of 9 tokens"):
         likelihood_scores(language, long, CATALOG, prompt=PROMPT)
@@ -81,15 +80,13 @@ def test_a_model_that_was_taught_the_titles_prefers_them(tmp_path: Path):
         optimizer.step()
     net.save_pretrained(folder)
     scores = likelihood_scores(EncoderSpec(name=str(folder)), SETS, CATALOG, prompt=PROMPT)
-    assert scores[0].argmax() == 0  # row 3 is the one that follows
+    assert scores.mean[0].argmax() == 0  # row 3 is the one that follows
 
 
 def test_settings_without_a_meaning_are_refused(language: LanguageModel):
     choose = load_prompt("choose", "movies")
     with pytest.raises(ValueError, match="needs a prompt for 'continue'; got one for 'choose'"):
         likelihood_scores(language, SETS, CATALOG, prompt=choose)
-    with pytest.raises(ValueError, match="normalize must be 'token' or 'none'; got 'words'"):
-        likelihood_scores(language, SETS, CATALOG, prompt=PROMPT, normalize="words")  # type: ignore
     with pytest.raises(ValueError, match="must be at least 1; got 0 and 30"):
         likelihood_scores(language, SETS, CATALOG, prompt=PROMPT, max_history=0)
 

@@ -1,0 +1,189 @@
+"""forecast(): what a study will take, from configs and counts alone, before any download."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tcf._util import hash_json
+from tcf.data.catalog import Catalog, Interactions
+from tcf.data.dataset import Counts
+from tcf.data.split import Split, leave_one_out
+from tcf.encode.embeddings import Embeddings
+from tcf.encode.machine import product_rate
+from tcf.encode.planner import Plan, plan
+from tcf.model.losses import LOSSES
+from tcf.study.arms import Arm
+from tcf.study.build import build
+from tcf.study.config import RunConfig, Study
+from tcf.study.provenance import training_flops
+from tcf.train.config import TrainConfig
+
+__all__ = ["CellForecast", "forecast"]
+
+_FLOATS_A_PARAMETER = 4  # AdamW: itself, its gradient, two moments
+_FLOAT = 4
+_TRAINING = 3  # a forward and a backward pass, in forward passes
+_LEAST = 5  # interactions a stand-in user has: two are held out, and two make an example
+
+
+@dataclass(frozen=True)
+class CellForecast:
+    """What the runs of one cell take together.
+
+    Attributes:
+        name: Data set, backbone and arm.
+        encoder: Its name; empty where no language model is read.
+        reading: Tells encoders and ways of reading apart: cells of one share vectors on disk.
+        num_runs: One a seed.
+        download_bytes: Weights of the encoder that are not here yet; cells of one encoder share it.
+        disk_bytes: Vectors, or states of a tuned arm, in the store; shared within a reading.
+        encode_seconds: To encode the items once; shared within a reading.
+        train_flops: Of all runs at their most epochs, ranking after each included.
+        train_seconds: What these take here.
+        peak_bytes: At the fullest moment of encoding or of training a run.
+    """
+
+    name: str
+    encoder: str
+    reading: str
+    num_runs: int
+    download_bytes: int
+    disk_bytes: int
+    encode_seconds: float
+    train_flops: float
+    train_seconds: float
+    peak_bytes: int
+
+
+def forecast(study: Study, counts: Counts) -> list[CellForecast]:
+    """Say what each cell of a study will take on this machine; read no data and no weights.
+
+    Times are those of matrix products at the rate measured here: lower bounds. Every item counts as
+    a text of the arm's ``max_tokens`` and every slot of a batch as an item of its own: upper bounds
+    of the work. A search for settings is not counted.
+
+    Args:
+        study: What to run.
+        counts: Users, items and interactions that its filters leave.
+
+    Raises:
+        ValueError: If a count is missing, or users have too few interactions to train on.
+        EncoderError: If an encoder's config cannot be found.
+    """
+    users, items, interactions = counts.users, counts.items, counts.interactions
+    if users is None or items is None or interactions is None:
+        raise ValueError(f"a forecast needs users, items and interactions; got {counts}")
+    if interactions < _LEAST * users:
+        raise ValueError(f"a forecast needs {_LEAST} interactions a user or more; got {counts}")
+    cells: dict[str, list[RunConfig]] = {}
+    for config in study.runs:
+        cells.setdefault(config.cell, []).append(config)
+    rate = product_rate(dtype="float32", device="cpu", shape=(1024, 512, 512))
+    plans: dict[str, Plan] = {}
+    return [_cell(runs, items, users, interactions, rate, plans) for runs in cells.values()]
+
+
+def _cell(
+    runs: Sequence[RunConfig],
+    items: int,
+    users: int,
+    interactions: int,
+    rate: float,
+    plans: dict[str, Plan],
+) -> CellForecast:
+    config, arm = runs[0], runs[0].arm
+    made, reading = _plan(arm, items, plans)
+    width = made.shape.width if made else (config.dim if arm.has_text else 0)
+    vectors, kept = items * width * _FLOAT, 0
+    if made is not None:
+        token = width * (2 if arm.tuned and arm.tuned.states == "float16" else _FLOAT)
+        kept = items * arm.max_tokens * token if arm.tuned else vectors
+    flops, trained = 0.0, 0
+    if config.backbone is not None:
+        split = _stand_in(items, users, interactions, config.train)
+        flops, trained = _epoch(config, split, width, users, items, interactions)
+        flops += _tuning(config, made, users, interactions)
+        trained += _tuned_parameters(arm, made)
+    flops *= config.train.max_epochs * len(runs)
+    held = trained * _FLOATS_A_PARAMETER * _FLOAT + (0 if arm.tuned else vectors)
+    return CellForecast(
+        name=config.cell,
+        encoder=(arm.encoder or "") if made else "",
+        reading=reading,
+        num_runs=len(runs),
+        download_bytes=made.download_bytes if made else 0,
+        disk_bytes=kept,
+        encode_seconds=made.seconds if made else 0.0,
+        train_flops=flops,
+        train_seconds=flops / rate,
+        peak_bytes=max(held, made.peak_bytes()[made.choice.placement] if made else 0),
+    )
+
+
+def _plan(arm: Arm, items: int, plans: dict[str, Plan]) -> tuple[Plan | None, str]:
+    """Return the plan of encoding so many texts of full length, and what tells it from others."""
+    if not arm.has_text or "static" in (arm.kind, arm.encoder_kind):
+        return None, ""
+    reading = hash_json({"encoder": arm.encoder, "tuned": bool(arm.tuned), **arm.encoding()})
+    if reading not in plans:
+        assert arm.encoder is not None
+        texts = [f"{n:0{4 * arm.max_tokens}d}" for n in range(items)]  # four characters a token
+        plans[reading] = plan(texts, encoder=arm.encoder, cache=None, **arm.encoding())
+    return plans[reading], reading
+
+
+def _stand_in(items: int, users: int, interactions: int, config: TrainConfig) -> Split:
+    """Return two batches of users of the mean length, whose items are all different."""
+    length = interactions // users
+    num_users = min(users, 2 * config.batch_size)
+    rows = np.arange(num_users * length, dtype=np.int32) % items + 1
+    ids = tuple(map(str, range(int(rows.max()))))
+    catalog = Catalog(ids, ("",) * len(ids))
+    offsets = np.arange(num_users + 1, dtype=np.int64) * length
+    return leave_one_out(catalog, Interactions(tuple(map(str, range(num_users))), rows, offsets))
+
+
+def _epoch(
+    config: RunConfig, split: Split, width: int, users: int, items: int, interactions: int
+) -> tuple[float, int]:
+    """Return the FLOPs of an epoch and of ranking after it, and the trained parameters."""
+    arm = config.arm.model_copy(update={"tuned": None, "transforms": ()})
+    vectors = None
+    if arm.has_text:
+        about: dict[str, Any] = {"name": "", "parameters": {}}
+        ids = split.catalog.item_ids
+        vectors = Embeddings(tuple(ids), np.ones((len(ids), width), np.float32), about, "0" * 64)
+    model = build(config.model_copy(update={"arm": arm}), split, vectors)
+    pairs = model.backbone.examples == "pairs"
+    share = (interactions - 2 * users) / split.train.num_interactions
+    share = share if pairs else users / split.num_users
+    flops = training_flops(model, split, config.train) * share
+    if LOSSES[config.train.loss].candidates == "catalog":
+        slots = split.train.num_interactions * share
+        flops += _TRAINING * 2.0 * slots * max(items - split.num_items, 0) * config.dim
+    ranking = 2.0 * users * items * config.dim
+    tables = (items - split.num_items) * config.dim * (arm.kind == "id" or arm.with_ids is not None)
+    tables += (users - split.num_users) * config.dim * pairs
+    trained = sum(n for name, n in model.num_parameters().items() if name != "frozen")
+    return flops + ranking, trained + tables
+
+
+def _tuning(config: RunConfig, made: Plan | None, users: int, interactions: int) -> float:
+    """Return the FLOPs of an epoch in an encoder's tuned blocks, every slot a text of its own."""
+    tuned = config.arm.tuned
+    if tuned is None or made is None:
+        return 0.0
+    share = min((tuned.num_tuned_layers or made.shape.depth) / made.shape.depth, 1.0)
+    slots = interactions - 2 * users
+    return _TRAINING * made.flops / made.work.num_texts * share * slots
+
+
+def _tuned_parameters(arm: Arm, made: Plan | None) -> int:
+    """Return the encoder's parameters that are trained, or lie in memory to be trained through."""
+    if arm.tuned is None or made is None:
+        return 0
+    return made.shape.largest_block * min(
+        arm.tuned.num_tuned_layers or made.shape.depth, made.shape.depth
+    )

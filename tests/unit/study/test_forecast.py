@@ -1,0 +1,86 @@
+"""A forecast against counts that can be made by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from tcf.data import Counts
+from tcf.study import Arm, DSSMConfig, SASRecConfig, Study, TunedConfig, grid
+from tcf.study.forecast import CellForecast, forecast
+from tcf.train import TrainConfig
+from tests import tiny_models
+
+COUNTS = Counts(users=500, items=300, interactions=5_000)
+
+
+def cells_of(*arms: Arm, backbone=None, counts: Counts = COUNTS, **train) -> list[CellForecast]:
+    settings = TrainConfig(max_epochs=2, batch_size=32, **train)
+    runs = grid(
+        dataset="made", arms=arms, backbones=[(backbone or SASRecConfig(), settings)], dim=16
+    )
+    return forecast(Study(name="made", load=lambda _: None, runs=runs), counts)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tiny_models.tiny_bert(tmp_path_factory.mktemp("encoder")))
+
+
+def test_vectors_and_states_on_disk(encoder: str):
+    arm = Arm(name="frozen", kind="model", encoder=encoder, max_tokens=10)
+    tuned = Arm(
+        name="tuned",
+        kind="model",
+        encoder=encoder,
+        max_tokens=10,
+        tuned=TunedConfig(num_tuned_layers=1),
+    )
+    frozen, states = cells_of(arm, tuned)
+    assert frozen.disk_bytes == 300 * tiny_models.WIDTH * 4
+    assert states.disk_bytes == 300 * 10 * tiny_models.WIDTH * 2
+    assert frozen.download_bytes == states.download_bytes == 0  # the weights are here
+    assert states.train_flops > frozen.train_flops
+    assert frozen.reading != states.reading
+
+
+def test_what_needs_no_encoder_encodes_nothing():
+    by_id, popularity = cells_of(
+        Arm(name="ID", kind="id"), Arm(name="popularity", kind="popularity")
+    )
+    assert (by_id.num_runs, popularity.num_runs) == (3, 1)
+    assert by_id.encode_seconds == popularity.encode_seconds == popularity.train_seconds == 0
+    assert by_id.peak_bytes > 300 * 16 * 16  # weights, gradients and two moments
+
+
+@pytest.mark.parametrize("backbone", [SASRecConfig(), DSSMConfig()])
+def test_twice_the_users_are_twice_the_work(backbone):
+    twice = Counts(users=1_000, items=300, interactions=10_000)
+    (here,) = cells_of(Arm(name="ID", kind="id"), backbone=backbone)
+    (there,) = cells_of(Arm(name="ID", kind="id"), backbone=backbone, counts=twice)
+    assert there.train_flops == pytest.approx(2 * here.train_flops, rel=0.05)  # whole batches
+
+
+def test_a_loss_over_the_catalogue_grows_with_it():
+    larger = replace(COUNTS, items=300_000)
+    growth = {}
+    for loss in ("full_softmax", "in_batch_softmax"):
+        (here,) = cells_of(Arm(name="ID", kind="id"), loss=loss)
+        (there,) = cells_of(Arm(name="ID", kind="id"), loss=loss, counts=larger)
+        growth[loss] = there.train_flops - here.train_flops
+    ranking = 2 * 500 * (300_000 - 300) * 16
+    assert growth["in_batch_softmax"] == pytest.approx(6 * ranking, rel=0.01)  # 2 epochs of 3 runs
+    slots = 5_000 - 2 * 500  # an upper bound: a user's first item is no target
+    scoring = 6 * slots * (300_000 - 300) * 16
+    assert growth["full_softmax"] == pytest.approx(6 * (ranking + scoring), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        (Counts(users=5, items=3), "needs users, items and interactions; got 5 users, 3 items"),
+        (Counts(5, 3, 20), "needs 5 interactions a user or more; got 5 users"),
+    ],
+)
+def test_counts_that_tell_too_little(counts: Counts, message: str):
+    with pytest.raises(ValueError, match=message):
+        cells_of(Arm(name="ID", kind="id"), counts=counts)
