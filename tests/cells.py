@@ -17,6 +17,8 @@ from tcf.encode.embeddings import Embeddings
 from tcf.model import (
     DSSM,
     LOSSES,
+    Alignment,
+    Auxiliary,
     BERT4Rec,
     FrozenTextTower,
     GRU4Rec,
@@ -27,6 +29,7 @@ from tcf.model import (
     NextItNet,
     Recommender,
     SASRec,
+    SelfSupervision,
     SemanticIdTower,
     TunedTextTower,
 )
@@ -101,6 +104,8 @@ TOWERS: dict[str, Callable[[], Tower]] = {
     ),
     "semantic IDs": lambda: _semantic(num_levels=2, num_codes=8),
     "semantic IDs, prefixes": lambda: _semantic(num_levels=2, num_codes=8, prefixes=True),
+    "frozen text, self-supervised": _frozen,
+    "ID, aligned with text": lambda: IdTower(SPLIT.num_items, dim=DIM),
     "whitened text": lambda: FrozenTextTower(WHITENED, SPLIT.catalog, dim=DIM),
     "tuned text": _tuned,
     "tuned text, LoRA": lambda: _tuned(lora_rank=2),
@@ -109,6 +114,11 @@ TOWERS: dict[str, Callable[[], Tower]] = {
     "ID + frozen text, concatenation": lambda: _with_ids(_frozen(), "concatenation"),
     "ID + tuned text, gate": lambda: _with_ids(_tuned(), "gate"),
 }
+AUXILIARIES: dict[str, Callable[[], Auxiliary]] = {
+    "frozen text, self-supervised": lambda: SelfSupervision(num_items=40),
+    "ID, aligned with text": lambda: Alignment(VECTORS, SPLIT.catalog, dim=DIM, num_items=40),
+}
+"""Of some towers."""
 LOSS_SETTINGS: dict[str, dict[str, Any]] = {
     name: {"loss": name, "max_epochs": 12} for name in sorted(LOSSES)
 }
@@ -123,7 +133,8 @@ CELLS: list[Cell] = list(product(BACKBONES, LOSS_SETTINGS, TOWERS))
 def recommender(cell: Cell, *, seed: int) -> Recommender:
     """Return the untrained recommender of a backbone, loss and tower."""
     backbone, _, tower = cell
-    return Recommender(TOWERS[tower](), BACKBONES[backbone](), seed=seed)
+    auxiliary = AUXILIARIES[tower]() if tower in AUXILIARIES else None
+    return Recommender(TOWERS[tower](), BACKBONES[backbone](), seed=seed, auxiliary=auxiliary)
 
 
 def pairwise_cover(cells: Sequence[Cell]) -> list[Cell]:

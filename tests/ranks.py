@@ -12,6 +12,7 @@ import numpy as np
 from accelerate import Accelerator
 from safetensors.torch import save_file
 
+from tcf.model.auxiliary import Alignment, SelfSupervision
 from tcf.model.dssm import DSSM
 from tcf.model.recommender import Recommender
 from tcf.model.sasrec import SASRec
@@ -31,13 +32,18 @@ def recommender(arm: str, *, seed: int = 0, dropout: float = 0) -> Recommender:
         backbone = DSSM(num_users=SPLIT.num_users, dim=DIM, num_layers=1, dropout=dropout)
     else:
         backbone = SASRec(dim=DIM, max_history=6, dropout=dropout)
-    if arm == "text":
-        vectors = np.random.default_rng(0).normal(size=(SPLIT.num_items, 6))
-        items = worlds.embeddings(SPLIT.catalog, vectors)
+    vectors = np.random.default_rng(0).normal(size=(SPLIT.num_items, 6))
+    items = worlds.embeddings(SPLIT.catalog, vectors)
+    auxiliary = None
+    if arm in ("text", "self-supervised"):
         tower = FrozenTextTower(items, SPLIT.catalog, dim=DIM, dropout=dropout)
     else:
         tower = IdTower(SPLIT.num_items, dim=DIM)
-    return Recommender(tower, backbone, seed=seed)
+    if arm == "self-supervised":
+        auxiliary = SelfSupervision(masked=dropout)
+    elif arm == "aligned":
+        auxiliary = Alignment(items, SPLIT.catalog, dim=DIM)
+    return Recommender(tower, backbone, seed=seed, auxiliary=auxiliary)
 
 
 def train(

@@ -3,6 +3,8 @@
 from tcf._util import lazy_exports
 
 _HOMES = {
+    "Alignment": "auxiliary",
+    "Auxiliary": "auxiliary",
     "BACKBONES": "backbones",
     "BERT4Rec": "bert4rec",
     "Backbone": "backbone",
@@ -21,6 +23,7 @@ _HOMES = {
     "Popularity": "popularity",
     "Recommender": "recommender",
     "SASRec": "sasrec",
+    "SelfSupervision": "auxiliary",
     "SemanticIdTower": "semantic",
     "Tower": "towers",
     "Transitions": "transitions",
@@ -30,6 +33,8 @@ __all__ = [
     "BACKBONES",
     "DSSM",
     "LOSSES",
+    "Alignment",
+    "Auxiliary",
     "BERT4Rec",
     "Backbone",
     "Candidates",
@@ -45,6 +50,7 @@ __all__ = [
     "Popularity",
     "Recommender",
     "SASRec",
+    "SelfSupervision",
     "SemanticIdTower",
     "Tower",
     "Transitions",

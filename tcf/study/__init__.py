@@ -3,6 +3,7 @@
 from tcf._util import lazy_exports
 
 _HOMES = {
+    "AlignmentConfig": "arms",
     "Arm": "arms",
     "BERT4RecConfig": "backbones",
     "Cell": "cells",
@@ -19,6 +20,7 @@ _HOMES = {
     "ProjectorConfig": "backbones",
     "RunConfig": "config",
     "SASRecConfig": "backbones",
+    "SelfSupervisionConfig": "arms",
     "SemanticIdsConfig": "arms",
     "Study": "config",
     "TunedConfig": "arms",
@@ -45,6 +47,7 @@ _HOMES = {
     "tune": "tuning",
 }
 __all__ = [
+    "AlignmentConfig",
     "Arm",
     "BERT4RecConfig",
     "Cell",
@@ -61,6 +64,7 @@ __all__ = [
     "ProjectorConfig",
     "RunConfig",
     "SASRecConfig",
+    "SelfSupervisionConfig",
     "SemanticIdsConfig",
     "Study",
     "TunedConfig",

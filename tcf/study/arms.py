@@ -5,9 +5,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from tcf.encode.transform import Transform
-from tcf.train.config import Config, Count, Positive
+from tcf.train.config import Config, Count, NotNegative, Positive
 
-__all__ = ["Arm", "SemanticIdsConfig", "TunedConfig"]
+__all__ = ["AlignmentConfig", "Arm", "SelfSupervisionConfig", "SemanticIdsConfig", "TunedConfig"]
 
 
 class SemanticIdsConfig(Config):
@@ -17,6 +17,25 @@ class SemanticIdsConfig(Config):
     num_codes: Count = 256
     prefixes: bool = False
     seed: Annotated[int, Field(ge=0)] = 0
+
+
+class AlignmentConfig(Config):
+    """Settings of `tcf.model.Alignment`; with weight 0 it is left out."""
+
+    name: Literal["alignment"] = "alignment"
+    weight: NotNegative = 0.1
+    temperature: Positive = 0.2
+    num_items: Annotated[int, Field(ge=2)] = 1024
+
+
+class SelfSupervisionConfig(Config):
+    """Settings of `tcf.model.SelfSupervision`; with weight 0 it is left out."""
+
+    name: Literal["self_supervision"] = "self_supervision"
+    weight: NotNegative = 0.1
+    temperature: Positive = 0.1
+    masked: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    num_items: Annotated[int, Field(ge=2)] = 1024
 
 
 class TunedConfig(Config):
@@ -77,6 +96,9 @@ class Arm(Config):
         semantic_ids: Codes of the vectors, each with a learned vector, take the place of the
             vectors and of their projector; None: they do not.
         with_ids: How a learned vector an item is added to that of the text; None: text alone.
+            ``"alignment"`` scores by it alone, and lets training draw it to the text's.
+        auxiliary: A loss of the item vectors that is added in training; `AlignmentConfig` belongs
+            to ``with_ids="alignment"``.
         encoder_kind: Of a nearest arm, what kind its encoder is; see `nearest`.
         control: What the arm controls for, as in `tcf.study.controls`; None: it is no control.
             ``"random_weights"`` draws the weights of ``encoder`` anew.
@@ -91,6 +113,7 @@ class Arm(Config):
         "control",
         "control_of",
         "semantic_ids",
+        "auxiliary",
     )
 
     name: str
@@ -105,7 +128,10 @@ class Arm(Config):
     transforms: tuple[Transform, ...] = ()
     tuned: TunedConfig | None = None
     semantic_ids: SemanticIdsConfig | None = None
-    with_ids: Literal["sum", "concatenation", "gate"] | None = None
+    with_ids: Literal["sum", "concatenation", "gate", "alignment"] | None = None
+    auxiliary: (
+        Annotated[AlignmentConfig | SelfSupervisionConfig, Field(discriminator="name")] | None
+    ) = None
     encoder_kind: Literal["model", "random", "static"] | None = None
     control: (
         Literal["width", "random_weights", "shuffled", "random_vectors", "tfidf", "popularity"]
@@ -120,7 +146,7 @@ class Arm(Config):
                 f"arm {self.name!r} of kind {self.kind!r} "
                 f"{'needs an' if self.has_text else 'takes no'} encoder; got {self.encoder!r}"
             )
-        for setting in ("transforms", "tuned", "semantic_ids", "with_ids"):
+        for setting in ("transforms", "tuned", "semantic_ids", "with_ids", "auxiliary"):
             value = getattr(self, setting)
             as_it_is = self.kind == "nearest" and setting != "transforms"
             if value and (as_it_is or not self.has_text):
@@ -148,6 +174,22 @@ class Arm(Config):
                 f"arm {self.name!r} is tuned, so it reads the last layer and takes no transforms "
                 f"and no semantic IDs; got layer={self.layer}, transforms={self.transforms}, "
                 f"semantic_ids={self.semantic_ids}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _an_auxiliary_loss_is_of_frozen_vectors(self) -> "Arm":
+        aligned = isinstance(self.auxiliary, AlignmentConfig)
+        if aligned != (self.with_ids == "alignment"):
+            raise ValueError(
+                f"with_ids='alignment' and auxiliary=AlignmentConfig() go together; arm "
+                f"{self.name!r} got with_ids={self.with_ids!r} and auxiliary={self.auxiliary!r}"
+            )
+        mixed = self.tuned or self.semantic_ids or (None if aligned else self.with_ids)
+        if self.auxiliary is not None and mixed:
+            raise ValueError(
+                f"arm {self.name!r} has an auxiliary loss, {self.auxiliary.name}, of frozen text "
+                f"vectors as they are; it takes no tuned, semantic_ids or with_ids; got {mixed!r}"
             )
         return self
 

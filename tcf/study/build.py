@@ -8,6 +8,7 @@ import torch
 from tcf.data.split import Split
 from tcf.encode.embeddings import Embeddings
 from tcf.encode.trunk import TrunkStates
+from tcf.model.auxiliary import Alignment, Auxiliary, SelfSupervision
 from tcf.model.backbones import BACKBONES
 from tcf.model.hybrid import HybridTower
 from tcf.model.mixture import MixtureProjector
@@ -18,6 +19,7 @@ from tcf.model.semantic import SemanticIdTower
 from tcf.model.towers import FrozenTextTower, IdTower, Tower
 from tcf.model.transitions import Transitions
 from tcf.model.tuned import TunedTextTower
+from tcf.study.arms import SelfSupervisionConfig
 from tcf.study.backbones import MixtureConfig
 from tcf.study.config import RunConfig
 
@@ -47,11 +49,12 @@ def build(config: RunConfig, split: Split, embeddings: ItemText | None) -> Recom
         scores=config.scores,
         temperature=config.temperature,
         learn_temperature=config.learn_temperature,
+        auxiliary=_auxiliary(config, split, embeddings),
     )
 
 
 def _tower(config: RunConfig, split: Split, embeddings: ItemText | None) -> Tower:
-    if embeddings is None:
+    if embeddings is None or config.arm.with_ids == "alignment":
         return IdTower(split.num_items, dim=config.dim)
     if isinstance(embeddings, TrunkStates):
         tuned = config.arm.tuned
@@ -85,6 +88,17 @@ def _tower(config: RunConfig, split: Split, embeddings: ItemText | None) -> Towe
         return text
     ids = IdTower(split.num_items, dim=config.dim)
     return HybridTower(ids, text, combine=config.arm.with_ids)
+
+
+def _auxiliary(config: RunConfig, split: Split, embeddings: ItemText | None) -> Auxiliary | None:
+    chosen = config.arm.auxiliary
+    if chosen is None or not chosen.weight:
+        return None
+    settings = chosen.model_dump(exclude={"name"})
+    if isinstance(chosen, SelfSupervisionConfig):
+        return SelfSupervision(**settings)
+    assert isinstance(embeddings, Embeddings)
+    return Alignment(embeddings, split.catalog, dim=config.dim, **settings)
 
 
 def _projector(config: RunConfig, width: int) -> dict[str, Any]:

@@ -37,7 +37,9 @@ def controls(arms: Sequence[Arm], *, which: Collection[str] = tuple(CONTROLS)) -
     for name in which:
         lookup(CONTROLS, name, "a control")
     encoders = [
-        arm for arm in arms if arm.kind == "model" and arm.tuned is None and arm.with_ids is None
+        arm
+        for arm in arms
+        if arm.kind == "model" and not (arm.tuned or arm.with_ids or arm.semantic_ids)
     ]
     if not encoders:
         names = ", ".join(arm.name for arm in arms) or "none"
