@@ -39,7 +39,8 @@ def controls(arms: Sequence[Arm], *, which: Collection[str] = tuple(CONTROLS)) -
     encoders = [
         arm
         for arm in arms
-        if arm.kind == "model" and not (arm.tuned or arm.with_ids or arm.semantic_ids)
+        if arm.kind == "model"
+        and not (arm.tuned or arm.with_ids or arm.semantic_ids or arm.auxiliary)
     ]
     if not encoders:
         names = ", ".join(arm.name for arm in arms) or "none"

@@ -11,8 +11,10 @@ from tcf.study.arms import AlignmentConfig, Arm, SelfSupervisionConfig, Semantic
 from tcf.study.backbones import SASRecConfig
 from tcf.study.build import build
 from tcf.study.config import RunConfig
+from tcf.study.controls import controls
 from tcf.study.records import read_records
 from tcf.study.runner import run_study
+from tcf.study.series import series_of
 from tcf.train import TrainConfig, fit
 from tests import tiny_study, worlds
 
@@ -76,6 +78,24 @@ def test_arms_with_auxiliary_losses_run(tmp_path: Path):
         r["config"]["arm"]["name"]: r["parameters"] for r in read_records(tmp_path / "r").values()
     }
     assert counted["aligned"]["auxiliary"] > 0 == counted["self-supervised"]["auxiliary"]
+
+
+def test_a_curve_joins_no_arms_of_another_method():
+    text = {"kind": "model", "encoder": "e", "family": "OPT"}
+    arms = [
+        Arm(name="plain", **text),
+        Arm(name="codes", semantic_ids=SemanticIdsConfig(), **text),
+        Arm(name="views", auxiliary=SelfSupervisionConfig(), **text),
+        Arm(name="aligned", with_ids="alignment", auxiliary=AlignmentConfig(), **text),
+    ]
+    assert [series_of(arm.model_dump(mode="json")) for arm in arms] == [
+        "OPT",
+        "OPT, semantic IDs",
+        "OPT, self_supervision",
+        "OPT, with IDs, alignment",
+    ]
+    made = controls(arms, which=["random_weights"])
+    assert [arm.control_of for arm in made] == ["plain"]
 
 
 @pytest.mark.parametrize(

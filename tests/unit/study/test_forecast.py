@@ -5,7 +5,16 @@ from dataclasses import replace
 import pytest
 
 from tcf.data import Counts
-from tcf.study import Arm, DSSMConfig, SASRecConfig, Study, TunedConfig, grid
+from tcf.study import (
+    AlignmentConfig,
+    Arm,
+    DSSMConfig,
+    SASRecConfig,
+    SemanticIdsConfig,
+    Study,
+    TunedConfig,
+    grid,
+)
 from tcf.study.forecast import CellForecast, forecast
 from tcf.train import TrainConfig
 from tests import tiny_models
@@ -84,3 +93,15 @@ def test_a_loss_over_the_catalogue_grows_with_it():
 def test_counts_that_tell_too_little(counts: Counts, message: str):
     with pytest.raises(ValueError, match=message):
         cells_of(Arm(name="ID", kind="id"), counts=counts)
+
+
+def test_arms_with_codes_or_an_auxiliary_loss_are_planned(encoder: str):
+    text = {"kind": "model", "encoder": encoder, "max_tokens": 10}
+    aligned = Arm(name="aligned", with_ids="alignment", auxiliary=AlignmentConfig(), **text)
+    codes = Arm(name="codes", semantic_ids=SemanticIdsConfig(), **text)
+    by_id, plain, *planned = cells_of(
+        Arm(name="ID", kind="id"), Arm(name="frozen", **text), aligned, codes
+    )
+    assert all(cell.disk_bytes == plain.disk_bytes for cell in planned)
+    assert planned[0].train_flops > by_id.train_flops
+    assert planned[0].peak_bytes > by_id.peak_bytes
