@@ -17,13 +17,16 @@ from tcf.encode.embeddings import Embeddings
 from tcf.model import (
     DSSM,
     LOSSES,
+    NGCF,
     Alignment,
+    AlphaRec,
     Auxiliary,
     BERT4Rec,
     FrozenTextTower,
     GRU4Rec,
     HybridTower,
     IdTower,
+    LightGCN,
     MeanHistory,
     MixtureProjector,
     NextItNet,
@@ -87,11 +90,14 @@ def _frozen() -> FrozenTextTower:
 
 
 BACKBONES: dict[str, Callable[[], Backbone]] = {
+    "AlphaRec": lambda: AlphaRec(dim=DIM, **AlphaRec.of_split(SPLIT)),
     "BERT4Rec post-norm": lambda: BERT4Rec(dim=DIM, norm="post"),
     "BERT4Rec": lambda: BERT4Rec(dim=DIM),
-    "DSSM": lambda: DSSM(num_users=SPLIT.num_users, dim=DIM),
+    "DSSM": lambda: DSSM(dim=DIM, **DSSM.of_split(SPLIT)),
     "GRU4Rec": lambda: GRU4Rec(dim=DIM),
+    "LightGCN": lambda: LightGCN(dim=DIM, **LightGCN.of_split(SPLIT)),
     "MeanHistory": lambda: MeanHistory(dim=DIM),
+    "NGCF": lambda: NGCF(dim=DIM, **NGCF.of_split(SPLIT)),
     "NextItNet": lambda: NextItNet(dim=DIM),
     "SASRec pre-norm": lambda: SASRec(dim=DIM, norm="pre"),
     "SASRec": lambda: SASRec(dim=DIM),

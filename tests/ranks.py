@@ -14,6 +14,8 @@ from safetensors.torch import save_file
 
 from tcf.model.auxiliary import Alignment, SelfSupervision
 from tcf.model.dssm import DSSM
+from tcf.model.lightgcn import AlphaRec
+from tcf.model.ngcf import NGCF
 from tcf.model.recommender import Recommender
 from tcf.model.sasrec import SASRec
 from tcf.model.towers import FrozenTextTower, IdTower
@@ -30,12 +32,16 @@ def recommender(arm: str, *, seed: int = 0, dropout: float = 0) -> Recommender:
     """A recommender; without dropout, ranks and one process draw the same: nothing."""
     if arm == "DSSM":
         backbone = DSSM(num_users=SPLIT.num_users, dim=DIM, num_layers=1, dropout=dropout)
+    elif arm == "NGCF":
+        backbone = NGCF(dim=DIM, num_layers=2, dropout=dropout, **NGCF.of_split(SPLIT))
+    elif arm == "AlphaRec":
+        backbone = AlphaRec(dim=DIM, **AlphaRec.of_split(SPLIT))
     else:
         backbone = SASRec(dim=DIM, max_history=6, dropout=dropout)
     vectors = np.random.default_rng(0).normal(size=(SPLIT.num_items, 6))
     items = worlds.embeddings(SPLIT.catalog, vectors)
     auxiliary = None
-    if arm in ("text", "self-supervised"):
+    if arm in ("text", "AlphaRec", "self-supervised"):
         tower = FrozenTextTower(items, SPLIT.catalog, dim=DIM, dropout=dropout)
     else:
         tower = IdTower(SPLIT.num_items, dim=DIM)

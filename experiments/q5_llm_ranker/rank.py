@@ -45,9 +45,9 @@ from tcf.evaluate import (
     position_bias,
     sample_candidates,
 )
+from tcf.export import rebuild
 from tcf.model.popularity import Popularity
-from tcf.study.build import build
-from tcf.study.config import RunConfig, Study, fingerprint
+from tcf.study.config import Study
 from tcf.study.runner import load_split, run_study
 from tcf.train import TrainConfig
 
@@ -110,7 +110,10 @@ def rankers(
     """Return what each ranker makes of each task."""
     kind = KINDS[planned.runs[0].dataset]
     runs = [run for run in planned.runs if run.backbone is not None]
-    models = [_trained(run, split, cache) for run in runs]
+    models = [  # trained again where another cache has their weights
+        rebuild(planned, run.name, records=HERE, data=options.data, cache=cache, train=True).model
+        for run in runs
+    ]
     popularity = _ledgers([Popularity(split)], sets)
     ledgers = {"SASRec + ID": _ledgers(models, sets), "popularity": popularity}
     local = options.local or _tiny(split, cache, planned.runs[0].dataset, brief=options.smoke)
@@ -205,13 +208,6 @@ def _result(ledgers: Sequence[Ledger], name: str, popularity: Sequence[Ledger]) 
             "minus_popularity": asdict(difference_interval(values, beside, seed=SEED)),
         }
     return told
-
-
-def _trained(run: RunConfig, split: Split, cache: Path) -> Any:
-    model = build(run, split, None)
-    key = fingerprint(run, split=split.checksum, vectors=None)
-    model.load_weights(cache / "models" / f"{key}.safetensors")
-    return model
 
 
 def _tiny(split: Split, cache: Path, dataset: str, *, brief: bool) -> Path:

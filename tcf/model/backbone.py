@@ -1,9 +1,11 @@
 """What a backbone is: histories or users -> user vectors."""
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
+
+from tcf.data.split import Split
 
 
 class Backbone(nn.Module, ABC):
@@ -23,6 +25,11 @@ class Backbone(nn.Module, ABC):
     dim: int
     max_history: int
     hidden_share: float = 0.0
+
+    @classmethod
+    def of_split(cls, split: Split) -> dict[str, Any]:
+        """Return the keywords, beside its settings, that a split decides."""
+        return {}
 
     @abstractmethod
     def forward(self, users: Tensor, vectors: Tensor, history: Tensor, mask: Tensor) -> Tensor:

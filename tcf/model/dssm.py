@@ -1,9 +1,10 @@
 """DSSM: a user-ID tower against an item tower."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
+from tcf.data.split import Split
 from tcf.model.backbone import Backbone
 from tcf.model.layers import embedding, mlp
 
@@ -29,6 +30,11 @@ class DSSM(Backbone):
         self.table = embedding(num_users, dim, sparse=True)
         self.user_mlp = mlp(dim, dim, num_layers=num_layers, dropout=dropout)
         self.item_mlp = mlp(dim, dim, num_layers=num_layers, dropout=dropout)
+
+    @classmethod
+    def of_split(cls, split: Split) -> dict[str, Any]:
+        """Return the keywords that a split decides."""
+        return {"num_users": split.num_users}
 
     def forward(self, users: Tensor, vectors: Tensor, history: Tensor, mask: Tensor) -> Tensor:
         """Return ``(B, 1, D)``; the history is not looked at."""

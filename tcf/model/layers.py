@@ -140,14 +140,14 @@ def mlp(
 ) -> nn.Sequential:
     """Return ``num_layers`` of linear and GELU with dropout between them (the study's DTL).
 
-    GELU follows every layer, the last included; ``activation=False`` leaves it out.
+    GELU follows every layer, the last included unless ``activation=False``.
     """
     layers: list[nn.Module] = []
     for number in range(num_layers):
         if number and dropout:
             layers.append(Dropout(dropout))
         layers.append(linear(num_inputs if number == 0 else dim, dim))
-        if activation:
+        if activation or number < num_layers - 1:
             layers.append(nn.GELU())
     return nn.Sequential(*layers)
 

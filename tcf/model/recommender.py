@@ -11,6 +11,7 @@ from tcf.data.batches import Batch, target_histories
 from tcf.data.split import Targets
 from tcf.model.auxiliary import Auxiliary
 from tcf.model.backbone import Backbone
+from tcf.model.graph import GraphBackbone
 from tcf.model.layers import xavier_normal_
 from tcf.model.losses import LOSSES, Candidates, Loss
 from tcf.model.towers import Tower
@@ -66,6 +67,11 @@ class Recommender(nn.Module):
         """Where the parameters live."""
         return next(self.parameters()).device
 
+    @property
+    def reads_all(self) -> bool:
+        """Whether each vector that is scored comes from those of all items, not of a batch's."""
+        return isinstance(self.backbone, GraphBackbone)
+
     def loss(
         self,
         batch: Batch,
@@ -80,14 +86,15 @@ class Recommender(nn.Module):
             batch: Its columns are what ``loss.candidates`` says.
             log_popularity: ``(num_items + 1,)``.
             loss: Of `LOSSES`, or one's own. Computed in fp32 under autocast too.
-            vectors: ``(M, D)`` item vectors of the columns, where they are at hand.
+            vectors: ``(M, D)`` item vectors of the columns, where they are at hand; of all rows for
+                a model that `reads_all`.
         """
         rows = batch.rows
         if vectors is None:  # each distinct item once
-            computed: Tensor = self.tower.all() if rows is None else self.tower(rows)
+            whole = rows is None or self.reads_all
+            computed: Tensor = self.tower.all() if whole else self.tower(rows)
             vectors = computed
-        users = self.backbone(batch.users, vectors, batch.history, batch.mask)
-        users = users.flatten(0, 1).index_select(0, batch.positions)
+        users, items = self._predicting(batch, vectors)
         candidates = Candidates(
             targets=batch.targets,
             owners=batch.owners,
@@ -97,7 +104,6 @@ class Recommender(nn.Module):
             negatives=batch.negatives,
             num_items=self.tower.num_items,
         )
-        items = self.backbone.items(vectors)
         with torch.autocast(users.device.type, enabled=False):
             value = loss.function(
                 self._scaled(self._scored(_at_least_fp32(users))),
@@ -105,8 +111,18 @@ class Recommender(nn.Module):
                 candidates,
             )
         if self.auxiliary is not None:
-            value = value + self.auxiliary(self.tower, rows, vectors)
+            named = None if self.reads_all else rows  # what the vectors are of
+            value = value + self.auxiliary(self.tower, named, vectors)
         return value
+
+    def _predicting(self, batch: Batch, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``(n, W)`` users, one a prediction, and ``(M, W)`` items, one a column."""
+        if isinstance(self.backbone, GraphBackbone):
+            users, items = self.backbone.spread(vectors)
+            return users[batch.users], items if batch.rows is None else items[batch.rows]
+        users = self.backbone(batch.users, vectors, batch.history, batch.mask)
+        users = users.flatten(0, 1).index_select(0, batch.positions)
+        return users, self.backbone.items(vectors)
 
     def _scored(self, vectors: Tensor) -> Tensor:
         return F.normalize(vectors, dim=-1) if self.scores == "cosine" else vectors
@@ -136,6 +152,10 @@ class Recommender(nn.Module):
             ``(n, D)`` user vectors and ``(num_items, D)`` item vectors, rows 1 to the last.
         """
         table = self._table() if table is None else table
+        if isinstance(self.backbone, GraphBackbone):
+            users, items = self.backbone.spread(table)
+            chosen = torch.from_numpy(targets.users).to(self.device)
+            return self._scored(users[chosen]), self._scored(items[1:])
         parts = []
         for start in range(0, len(targets), batch_size):
             tasks = slice(start, start + batch_size)

@@ -79,7 +79,7 @@ class FrozenTextTower(Tower):
         dim: Width D of the item vectors.
         num_layers: Layers of the projector from E to D.
         dropout: Between the layers.
-        activation: False leaves the GELU out (a linear projector when ``num_layers=1``).
+        activation: False leaves the last GELU out (a linear projector when ``num_layers=1``).
         projector: From E to D in the place of those layers, whose settings are then left alone.
 
     Raises:

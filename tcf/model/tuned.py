@@ -71,7 +71,7 @@ class TunedTextTower(Tower):
         dim: Width D of the item vectors.
         num_layers: Layers of the projector from E to D.
         dropout: Between the layers of the projector. The encoder's is its own.
-        activation: False leaves the projector's GELU out.
+        activation: False leaves the projector's last GELU out.
         lora_rank: Train LoRA of this rank in the linear layers of the blocks, in their place.
         lora_alpha: How much of it is added, over the rank; None: twice the rank.
         adapter_size: Train a bottleneck adapter of this size behind each block, in their place.

@@ -7,6 +7,7 @@ from pydantic import Field
 from tcf.train.config import Config, Count
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+Steps = Annotated[int, Field(ge=0)]
 
 
 class SASRecConfig(Config):
@@ -26,7 +27,7 @@ class DSSMConfig(Config):
     """Settings of `tcf.model.DSSM`."""
 
     name: Literal["DSSM"] = "DSSM"
-    num_layers: Annotated[int, Field(ge=0)] = 0
+    num_layers: Steps = 0
     dropout: Share = 0.1
 
 
@@ -68,11 +69,36 @@ class MeanHistoryConfig(Config):
     max_history: Count = 20
 
 
+class LightGCNConfig(Config):
+    """Settings of `tcf.model.LightGCN`."""
+
+    name: Literal["LightGCN"] = "LightGCN"
+    num_layers: Steps = 3
+
+
+class NGCFConfig(Config):
+    """Settings of `tcf.model.NGCF`."""
+
+    name: Literal["NGCF"] = "NGCF"
+    num_layers: Steps = 3
+    dropout: Share = 0.1
+
+
+class AlphaRecConfig(Config):
+    """Settings of `tcf.model.AlphaRec`."""
+
+    name: Literal["AlphaRec"] = "AlphaRec"
+    num_layers: Steps = 2
+
+
 class ProjectorConfig(Config):
     """Settings of the projector of `tcf.model.FrozenTextTower` and `TunedTextTower`."""
 
+    added: ClassVar[tuple[str, ...]] = ("activation",)
+
     num_layers: Count = 2
     dropout: Share = 0.1
+    activation: bool = True
 
 
 class MixtureConfig(Config):
@@ -87,6 +113,14 @@ class MixtureConfig(Config):
 AnyProjector = ProjectorConfig | MixtureConfig
 
 AnyBackbone = (
-    BERT4RecConfig | DSSMConfig | GRU4RecConfig | MeanHistoryConfig | NextItNetConfig | SASRecConfig
+    AlphaRecConfig
+    | BERT4RecConfig
+    | DSSMConfig
+    | GRU4RecConfig
+    | LightGCNConfig
+    | MeanHistoryConfig
+    | NGCFConfig
+    | NextItNetConfig
+    | SASRecConfig
 )
 Backbone = Annotated[AnyBackbone, Field(discriminator="name")]

@@ -38,10 +38,9 @@ def build(config: RunConfig, split: Split, embeddings: ItemText | None) -> Recom
     tower = _tower(config, split, embeddings)
     if config.backbone is None:
         raise ValueError(f"{config.name} has no backbone, so there is no model to build")
-    settings = config.backbone.model_dump(exclude={"name"})
-    if config.backbone.name == "DSSM":
-        settings["num_users"] = split.num_users
-    backbone = BACKBONES[config.backbone.name](dim=config.dim, **settings)
+    kind = BACKBONES[config.backbone.name]
+    settings = {**config.backbone.model_dump(exclude={"name"}), **kind.of_split(split)}
+    backbone = kind(dim=config.dim, **settings)
     return Recommender(
         tower,
         backbone,

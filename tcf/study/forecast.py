@@ -13,12 +13,13 @@ from tcf.data.split import Split, leave_one_out
 from tcf.encode.embeddings import Embeddings
 from tcf.encode.machine import product_rate
 from tcf.encode.planner import Plan, plan
+from tcf.model.backbones import BACKBONES
+from tcf.model.graph import GraphBackbone
 from tcf.model.losses import LOSSES
 from tcf.study.arms import Arm
 from tcf.study.build import build
 from tcf.study.config import RunConfig, Study
 from tcf.study.provenance import training_flops
-from tcf.train.config import TrainConfig
 
 __all__ = ["CellForecast", "forecast"]
 
@@ -102,7 +103,9 @@ def _cell(
         kept = items * arm.max_tokens * token if arm.tuned else vectors
     flops, trained = 0.0, 0
     if config.backbone is not None:
-        split = _stand_in(items, users, interactions, config.train)
+        whole = issubclass(BACKBONES[config.backbone.name], GraphBackbone)
+        shown = users if whole else min(users, 2 * config.train.batch_size)
+        split = _stand_in(items, shown, interactions // users)
         flops, trained = _epoch(config, split, width, users, items, interactions)
         flops += _tuning(config, made, users, interactions)
         trained += _tuned_parameters(arm, made)
@@ -134,15 +137,13 @@ def _plan(arm: Arm, items: int, plans: dict[str, Plan]) -> tuple[Plan | None, st
     return plans[reading], reading
 
 
-def _stand_in(items: int, users: int, interactions: int, config: TrainConfig) -> Split:
-    """Return two batches of users of the mean length, whose items are all different."""
-    length = interactions // users
-    num_users = min(users, 2 * config.batch_size)
-    rows = np.arange(num_users * length, dtype=np.int32) % items + 1
+def _stand_in(items: int, users: int, length: int) -> Split:
+    """Return users of one length, two batches of them or the whole graph; items differ."""
+    rows = np.arange(users * length, dtype=np.int32) % items + 1
     ids = tuple(map(str, range(int(rows.max()))))
     catalog = Catalog(ids, ("",) * len(ids))
-    offsets = np.arange(num_users + 1, dtype=np.int64) * length
-    return leave_one_out(catalog, Interactions(tuple(map(str, range(num_users))), rows, offsets))
+    offsets = np.arange(users + 1, dtype=np.int64) * length
+    return leave_one_out(catalog, Interactions(tuple(map(str, range(users))), rows, offsets))
 
 
 def _epoch(

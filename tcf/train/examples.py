@@ -70,20 +70,20 @@ def training_batches(
 
 
 def check_users(backbone: Backbone | type[Backbone], split: Split) -> None:
-    """Check that there is something to learn from, of every user who must be known by an ID.
+    """Check that there is something to learn from, of every user who is known from training alone.
 
     Raises:
         ValueError: If no user has enough training interactions for an example, or a backbone that
             learns from pairs is asked for users without any.
     """
     counts = split.train.counts()
-    by_id = backbone.examples == "pairs"
-    if not (counts >= (1 if by_id else 2)).any():
+    pairs = backbone.examples == "pairs"
+    if not (counts >= (1 if pairs else 2)).any():
         raise ValueError(
-            f"training on {backbone.examples} needs a user with {1 if by_id else 2} training "
+            f"training on {backbone.examples} needs a user with {1 if pairs else 2} training "
             f"interactions or more; {split.report} has none"
         )
-    if not by_id:
+    if not pairs:
         return
     parts = {"validation": split.validation, "test": split.test}  # of the test part the users alone
     for part, tasks in parts.items():
@@ -91,7 +91,7 @@ def check_users(backbone: Backbone | type[Backbone], split: Split) -> None:
         if unknown:
             name = (backbone if isinstance(backbone, type) else type(backbone)).__name__
             raise ValueError(
-                f"{name} knows a user by an ID that it is trained on; {unknown} of {len(tasks)} "
+                f"{name} knows the users of its training alone; {unknown} of {len(tasks)} "
                 f"{part} tasks are of users without a training interaction ({split.report}): "
                 "drop_tasks(split, new_users=True), or take a backbone that reads histories, "
                 "such as SASRec"
@@ -119,10 +119,12 @@ def log_popularity(split: Split) -> Tensor:
 def reads_catalog(model: Recommender, config: TrainConfig, *, loss: Loss) -> bool:
     """Return whether a step reads the whole item table, and so updates every row of it.
 
-    A loss over the catalogue does. Drawn negatives do where a batch has so many of them that
-    updating the rows they name one by one costs more (docs/decisions/0015), and the tower hands out
-    its table as it is.
+    A loss over the catalogue does, and a model whose vectors come from all items. Drawn negatives
+    do where a batch has so many of them that updating the rows they name one by one costs more
+    (docs/decisions/0015), and the tower hands out its table as it is.
     """
+    if model.reads_all:
+        return True
     if loss.candidates != "drawn":
         return loss.candidates == "catalog"
     # each user has one prediction at least

@@ -166,8 +166,12 @@ def loss_over_ranks(
             those of this rank's users. Over the whole catalogue both are the same.
     """
     own = users_of(batch, ranks.span(len(batch.users)))
-    if own.rows is not None and not gather_negatives:
+    alone = own.rows is not None and not gather_negatives
+    if alone:
         own = own_columns(own)
+    if model.reads_all:
+        vectors = item_vectors(model, None, ranks)
+    elif alone:
         vectors = model.tower(own.rows) if len(own.targets) else None
     else:
         vectors = item_vectors(model, own.rows, ranks)

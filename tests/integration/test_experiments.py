@@ -23,6 +23,7 @@ EXPERIMENTS = Path(__file__).parents[2] / "experiments"
     [
         ("quickstart", 55),
         ("microlens", 37),
+        ("graph", 22),
         ("microlens_tuned", 9),
         ("presets", 8),
         ("q5_llm_ranker", 4),

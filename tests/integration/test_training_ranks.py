@@ -29,11 +29,14 @@ EQUAL: dict[str, dict[str, Any]] = {
         ("aligned", "in_batch_softmax", {}),
         ("aligned", "full_softmax", {}),
         ("self-supervised", "in_batch_softmax", {}),
+        ("NGCF", "in_batch_softmax", {}),
+        ("AlphaRec", "sampled_softmax", {"num_negatives": 5}),
     ]
 }
 OTHERS: dict[str, dict[str, Any]] = {
     "apart": {"arm": "text", "config": {**CONFIG, "gather_negatives": False}},
     "apart ID": {"arm": "ID", "config": {**CONFIG, "gather_negatives": False}},
+    "apart NGCF": {"arm": "NGCF", "config": {**CONFIG, "gather_negatives": False}},
     "undisturbed": {"arm": "text", "config": LOOKED_AT, "dropout": 0.2},
     "killed": {
         "arm": "text",
@@ -75,7 +78,7 @@ def test_two_ranks_equal_one_process(name: str, made: Path) -> None:
     np.testing.assert_array_equal(losses(made, f"{name}-0"), losses(made, f"{name}-1"))
 
 
-@pytest.mark.parametrize("name", ["apart", "apart ID"])
+@pytest.mark.parametrize("name", ["apart", "apart ID", "apart NGCF"])
 def test_negatives_of_each_ranks_own_users_are_another_loss(name: str, made: Path) -> None:
     ranks.train(OTHERS[name], made, name=f"{name} alone", accelerator=None)
     assert distance(made, f"{name}-0", f"{name}-1") == 0

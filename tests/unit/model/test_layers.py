@@ -107,6 +107,8 @@ def test_the_projector_is_linear_gelu_dropout_linear_gelu():
     assert [type(layer) for layer in mlp(7, 4, num_layers=1, dropout=0.1, activation=False)] == [
         nn.Linear
     ]
+    between = mlp(7, 4, num_layers=2, dropout=0.1, activation=False)
+    assert [type(layer) for layer in between] == [nn.Linear, nn.GELU, Dropout, nn.Linear]
     assert len(mlp(7, 4, num_layers=0, dropout=0.1)) == 0
 
 

@@ -22,8 +22,8 @@ def text_tower(dim: int = D) -> FrozenTextTower:
 
 
 def backbone(name: str, dim: int = D) -> Backbone:
-    settings = {"num_users": U, "num_layers": 1} if name == "DSSM" else {}
-    return BACKBONES[name](dim=dim, **settings)
+    settings = {"num_layers": 1} if name == "DSSM" else {}
+    return BACKBONES[name](dim=dim, **settings, **BACKBONES[name].of_split(SPLIT))
 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))

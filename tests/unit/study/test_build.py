@@ -34,7 +34,7 @@ def test_a_config_has_the_settings_of_its_backbone_and_their_defaults(name: str)
     given = CONFIGS[name]().model_dump(exclude={"name"}) | {
         field: getattr(CONFIGS[name](), field) for field in CONFIGS[name].added
     }
-    assert given.keys() == taken.keys() - {"dim", "num_users"}
+    assert given.keys() == taken.keys() - {"dim", *BACKBONES[name].of_split(SPLIT)}
     for setting, value in given.items():
         assert taken[setting].default == value
 
@@ -46,7 +46,8 @@ def test_a_run_gets_the_backbone_it_names(name: str, arm: Arm):
     model = build(config, SPLIT, VECTORS if arm is TEXT else None)
     assert type(model.backbone) is BACKBONES[name]
     users, items = model.eval().score_vectors(SPLIT.test)
-    assert users.shape == (10, 8) and items.shape == (12, 8)
+    width = 8 * (1 + 3 * (name == "NGCF"))  # which puts its layers side by side
+    assert users.shape == (10, width) and items.shape == (12, width)
 
 
 def test_settings_reach_the_backbone():

@@ -9,6 +9,7 @@ from tcf.study import (
     AlignmentConfig,
     Arm,
     DSSMConfig,
+    LightGCNConfig,
     SASRecConfig,
     SemanticIdsConfig,
     Study,
@@ -59,6 +60,16 @@ def test_what_needs_no_encoder_encodes_nothing():
     assert (by_id.num_runs, popularity.num_runs) == (3, 1)
     assert by_id.encode_seconds == popularity.encode_seconds == popularity.train_seconds == 0
     assert by_id.peak_bytes > 300 * 16 * 16  # weights, gradients and two moments
+
+
+def test_steps_along_the_graph_are_counted_over_all_users():
+    arm = Arm(name="ID", kind="id")
+    (one,) = cells_of(arm, backbone=LightGCNConfig(num_layers=1), loss="bpr")
+    (three,) = cells_of(arm, backbone=LightGCNConfig(num_layers=3), loss="bpr")
+    # users have 10 interactions: 8 edges each, there and back, forward and backward, width 16
+    products = 2 * 2 * 2 * 500 * 8 * 16
+    batches = 2 * 3 * 4_000 / 32  # of 2 epochs and 3 seeds
+    assert three.train_flops - one.train_flops == pytest.approx(2 * products * batches, rel=0.01)
 
 
 @pytest.mark.parametrize("backbone", [SASRecConfig(), DSSMConfig()])

@@ -3,8 +3,20 @@
 import pytest
 
 from tcf.model.losses import LOSSES
-from tcf.study import Arm, DSSMConfig, Preset, SASRecConfig, fingerprint, grid, paper, strong
+from tcf.study import (
+    Arm,
+    DSSMConfig,
+    Preset,
+    SASRecConfig,
+    fingerprint,
+    grid,
+    paper,
+    published,
+    strong,
+)
+from tcf.study.presets import PUBLISHED
 from tcf.train import TrainConfig
+from tcf.train.examples import loss_of
 
 ID = Arm(name="ID", kind="id")
 
@@ -52,3 +64,14 @@ def test_a_grid_takes_everything_that_a_preset_says():
         assert getattr(run, field) == getattr(preset, field), field
     (run,) = grid(dataset="d", arms=[ID], backbones=[preset], seeds=(3,), dim=8)
     assert run.dim == 8
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_what_is_published_trains_as_it_says(name: str):
+    preset = published(name)
+    assert preset.backbone.name == name
+    loss = loss_of(preset.train)
+    assert loss.candidates == "drawn"
+    assert (preset.scores == "cosine") == (preset.train.loss == "sampled_softmax")  # InfoNCE
+    with pytest.raises(ValueError, match=r"published backbone must be one of .*; got 'SASRec'"):
+        published("SASRec")

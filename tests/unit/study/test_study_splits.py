@@ -81,7 +81,9 @@ def test_user_ids_run_where_every_user_asked_is_trained_on(tmp_path: Path):
 
 def test_user_ids_that_nothing_is_known_of_stop_the_study_before_any_work(tmp_path: Path):
     planned = study(worlds.SPLITS["by user"], user_ids=True)
-    with pytest.raises(ValueError, match=r"DSSM knows a user by an ID .* reads histories"):
+    with pytest.raises(
+        ValueError, match=r"DSSM knows the users of its training .* reads histories"
+    ):
         run(planned, tmp_path)
     assert not list(tmp_path.iterdir())
 

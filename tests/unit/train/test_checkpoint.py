@@ -19,6 +19,7 @@ from tcf.model.dssm import DSSM
 from tcf.model.layers import Dropout, Stream
 from tcf.model.losses import LOSSES, Candidates, Loss
 from tcf.model.mixture import MixtureProjector
+from tcf.model.ngcf import NGCF
 from tcf.model.recommender import Recommender
 from tcf.model.sasrec import SASRec
 from tcf.model.towers import FrozenTextTower, IdTower
@@ -37,6 +38,9 @@ NUM_STEPS = 12
 def recommender(arm: str, *, split: Split = SPLIT, scale: float = 1, **settings: Any):
     if arm == "DSSM":
         backbone = DSSM(num_users=split.num_users, dim=DIM, num_layers=1)
+        return Recommender(IdTower(split.num_items, dim=DIM), backbone, seed=0)
+    if arm == "NGCF":
+        backbone = NGCF(dim=DIM, **NGCF.of_split(split))
         return Recommender(IdTower(split.num_items, dim=DIM), backbone, seed=0)
     backbone = SASRec(dim=DIM, max_history=5, **settings)
     vectors = scale * np.random.default_rng(0).normal(size=(split.num_items, 6))
@@ -92,6 +96,8 @@ def assert_same(one: tuple, other: tuple) -> None:
         ("aligned", "full_softmax", [3]),
         ("self-supervised", "in_batch_softmax", [2, 5]),
         ("DSSM", "in_batch_softmax", [20, 3]),
+        ("NGCF", "in_batch_softmax", [20, 3]),
+        ("NGCF", "bpr", [7]),
     ],
 )
 def test_kills_change_no_bit(arm: str, name: str, kills: list[int], tmp_path: Path):

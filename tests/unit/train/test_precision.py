@@ -14,7 +14,12 @@ from tests.unit.train.test_checkpoint import CONFIG, SPLIT, recommender
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 @pytest.mark.parametrize(
     ("arm", "loss"),
-    [("ID", "in_batch_softmax"), ("text", "full_softmax"), ("DSSM", "sampled_softmax")],
+    [
+        ("ID", "in_batch_softmax"),
+        ("text", "full_softmax"),
+        ("DSSM", "sampled_softmax"),
+        ("NGCF", "bpr"),
+    ],
 )
 def test_a_training_ends_nearly_where_it_does_in_fp32(arm: str, precision: str, loss: str):
     """Not every epoch is alike: fp16 leaves out steps until its scale fits."""

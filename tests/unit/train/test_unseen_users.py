@@ -18,13 +18,12 @@ from tests import worlds
 
 CONFIG = TrainConfig(max_epochs=2, patience=None, batch_size=32, learning_rate=1e-2)
 WORLD = worlds.timed()
-READERS = sorted(set(BACKBONES) - {"DSSM"})
+READERS = sorted(name for name, kind in BACKBONES.items() if kind.examples != "pairs")
 EVERYONE = partial(split_by_time, validation_from=12, test_from=17, min_history=0)
 
 
 def recommender(name: str, split: Split) -> Recommender:
-    settings = {"num_users": split.num_users} if name == "DSSM" else {}
-    backbone = BACKBONES[name](dim=8, **settings)
+    backbone = BACKBONES[name](dim=8, **BACKBONES[name].of_split(split))
     return Recommender(IdTower(split.num_items, dim=8), backbone, seed=0)
 
 
@@ -75,7 +74,7 @@ def test_user_ids_are_ranked_where_every_user_asked_is_trained_on(made: str):
 def test_user_ids_that_nothing_is_known_of_are_refused():
     split = worlds.SPLITS["by user"](*WORLD)
     message = (
-        r"DSSM knows a user by an ID that it is trained on; (\d+) of \1 validation tasks are of "
+        r"DSSM knows the users of its training alone; (\d+) of \1 validation tasks are of "
         r"users without a training interaction \(by user .*\): drop_tasks"
     )
     with pytest.raises(ValueError, match=message):
