@@ -2,7 +2,8 @@
 
 Run:     tcf run experiments/neighbours/study.py --data FOLDER   (needs the extra `minilm`)
          ... --smoke        the simulated world and a tiny model, in seconds
-Cost:    not yet measured in whole; each of the 22 runs is kept as it ends.
+Cost:    at the most half an hour of one core by its steps' measured times, up to 6 minutes for the
+         three runs of a cell; each of the 22 runs is kept as it ends.
 Expect:  IDs ahead of every arm of text alone; of the rest nothing is known beforehand.
 
 FOLDER holds the data sets, microlens-50k among them; of its users 10,000 are drawn, as everywhere

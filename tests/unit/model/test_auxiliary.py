@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from tcf.model.auxiliary import Alignment, Auxiliary, SelfSupervision, info_nce
+from tcf.model.lightgcn import LightGCN
 from tcf.model.recommender import Recommender
 from tcf.model.sasrec import SASRec
 from tcf.model.towers import FrozenTextTower, IdTower
@@ -136,6 +137,17 @@ def test_scores_know_nothing_of_it_and_parameters_are_counted():
     assert counted.pop("auxiliary") == (E + 1) * 7 + (7 + 1) * D
     assert counted == plain.num_parameters()
     assert made.architecture()["auxiliary"] == f"Alignment(vectors={TEXTS.key[:12]})"
+
+
+def test_under_a_graph_the_vectors_of_all_rows_are_those_of_their_rows():
+    made = _Rows(weight=1, temperature=1, num_items=10)
+    graph = LightGCN(dim=D, **LightGCN.of_split(SPLIT))
+    model = Recommender(IdTower(N, dim=D), graph, seed=0, auxiliary=made)
+    fit(model, SPLIT, TrainConfig(max_epochs=1, batch_size=200), seed=0, progress=False)
+    assert len(made.rows) == 10
+    with torch.no_grad():
+        kept = torch.nn.functional.cosine_similarity(made.vectors, model.tower(made.rows))
+    assert (kept > 0.9).all()
 
 
 def test_what_an_auxiliary_loss_refuses():
