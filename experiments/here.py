@@ -45,14 +45,16 @@ def loader(dataset: str) -> Load:
     return small_world if dataset == WORLD else partial(load, dataset)
 
 
-def load(dataset: str, data: Path | None) -> tuple[Catalog, Interactions]:
-    """Read a data set's folder in ``data``; of more than 10,000 users so many are drawn."""
+def load(
+    dataset: str, data: Path | None, *, text: str = "{title}", most_users: int = MOST_USERS
+) -> tuple[Catalog, Interactions]:
+    """Read a data set's folder in ``data``; of more than ``most_users`` so many are drawn."""
     if data is None:
         raise DataError(f"{dataset} is a folder in that of the data sets: name it with --data")
-    catalog, interactions, _ = filter_interactions(*read_plain(data / dataset))
-    if interactions.num_users > MOST_USERS:
+    catalog, interactions, _ = filter_interactions(*read_plain(data / dataset, text=text))
+    if interactions.num_users > most_users:
         rng = np.random.default_rng(SEED)
-        interactions = sample_users(interactions, num_users=MOST_USERS, rng=rng)
+        interactions = sample_users(interactions, num_users=most_users, rng=rng)
     return catalog, interactions
 
 
@@ -119,8 +121,9 @@ def shrunk(study: Study) -> Study:
 def _stand_ins(names: Sequence[str], catalog: Catalog, cache: Path) -> Mapping[str, Path]:
     """Train one tiny model on the small world's titles, in a second, and give it every name."""
     folder = cache / "ladders" / "small"
+    titles = small_world(None)[0].texts  # one model, whatever a study's form makes of the texts
     made = train_ladder(
-        catalog.texts, folder=folder, recipe=_RECIPE, sizes=[_STAND_IN], seed=SEED, progress=False
+        titles, folder=folder, recipe=_RECIPE, sizes=[_STAND_IN], seed=SEED, progress=False
     )
     static = {name for name, known in ENCODERS.items() if known.config is None}
     return dict.fromkeys(sorted(set(names) - static), made[_STAND_IN.name])

@@ -34,7 +34,9 @@ from tcf.model import (
     SASRec,
     SelfSupervision,
     SemanticIdTower,
+    TextUsers,
     TunedTextTower,
+    UserVectors,
 )
 from tcf.model.backbone import Backbone
 from tcf.model.towers import Tower
@@ -56,6 +58,17 @@ def _vectors() -> Embeddings:
 
 VECTORS = _vectors()
 WHITENED = apply_transforms(VECTORS, [Whitening()], fit_on=SPLIT.catalog.item_ids)
+
+
+def _histories() -> UserVectors:
+    """What the text of each history says: the mean of what those of its items do."""
+    rows = SPLIT.test.rows.reshape(SPLIT.num_users, -1)
+    num_users, longest = rows.shape
+    items = VECTORS.aligned(SPLIT.catalog)
+    means = items[rows].cumsum(1) / np.arange(1, longest + 1)[:, None]
+    lengths = np.tile(np.arange(1, longest + 1), num_users)
+    users = np.repeat(np.arange(num_users), longest)
+    return UserVectors(users, lengths, means.reshape(len(users), -1).astype(np.float32))
 
 
 @cache
@@ -101,6 +114,7 @@ BACKBONES: dict[str, Callable[[], Backbone]] = {
     "NextItNet": lambda: NextItNet(dim=DIM),
     "SASRec pre-norm": lambda: SASRec(dim=DIM, norm="pre"),
     "SASRec": lambda: SASRec(dim=DIM),
+    "TextUsers": lambda: TextUsers(dim=DIM, users=_histories()),
 }
 TOWERS: dict[str, Callable[[], Tower]] = {
     "ID": lambda: IdTower(SPLIT.num_items, dim=DIM),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -76,6 +77,16 @@ def embeddings(items: Catalog, vectors: np.ndarray) -> Embeddings:
     """Vectors of a catalogue's items, in its order."""
     manifest = {"name": "test", "parameters": {"total": 0, "without_embeddings": 0}}
     return Embeddings(items.item_ids, vectors.astype(np.float32), manifest, "0" * 64)
+
+
+def user_vectors(split: Split, *, width: int = 6) -> Any:
+    """Random vectors of every history that a split asks for."""
+    from tcf.model import UserVectors
+    from tcf.study.user_texts import states_of
+
+    users, lengths, _ = states_of(split)
+    vectors = np.random.default_rng(0).normal(size=(len(users), width))
+    return UserVectors(users, lengths, vectors.astype(np.float32))
 
 
 def timed(*, num_users: int = 120, seed: int = 0) -> tuple[Catalog, Interactions]:

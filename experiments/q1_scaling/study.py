@@ -14,6 +14,7 @@ Frozen under SASRec and DSSM; the top two blocks tuned under SASRec on the two s
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -134,11 +135,16 @@ def _paper(dataset: str) -> Study:
     )
 
 
-def published(dataset: str, data: Path | None) -> tuple[Catalog, Interactions]:
-    """Read a data set of the study from its folder in ``data``, and draw as many users as it."""
+def published(dataset: str, data: Path | None, **options: Any) -> tuple[Catalog, Interactions]:
+    """Read a data set of the study from its folder in ``data``, and draw as many users as it.
+
+    ``options`` are those of `load_dataset`.
+    """
     if data is None:
         raise DataError(f"{dataset} is a folder in that of the data sets: name it with --data")
-    catalog, interactions, _ = filter_interactions(*load_dataset(dataset, data / dataset))
+    catalog, interactions, _ = filter_interactions(
+        *load_dataset(dataset, data / dataset, **options)
+    )
     num_users = PAPER[dataset].users
     assert num_users is not None
     if interactions.num_users > num_users:

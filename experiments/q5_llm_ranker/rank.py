@@ -48,7 +48,8 @@ from tcf.evaluate import (
 from tcf.export import rebuild
 from tcf.model.popularity import Popularity
 from tcf.study.config import Study
-from tcf.study.runner import load_split, run_study
+from tcf.study.opened import load_split
+from tcf.study.runner import run_study
 from tcf.train import TrainConfig
 
 HERE = Path(__file__).parent

@@ -83,7 +83,7 @@ def _split(study: Path | None, data: Path | None, dataset: str) -> "Split | None
             raise ValueError("--data is read by a study: name its file with --study FILE")
         return None
     planned = load_study(study, dataset=dataset)
-    from tcf.study.runner import load_split
+    from tcf.study.opened import load_split
 
     return load_split(planned, data)[0]
 

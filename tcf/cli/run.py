@@ -12,6 +12,7 @@ import typer
 from tcf.cli.options import CacheOption, DataOption, RecordsOption
 from tcf.cli.shared import load_studies, one_line_errors, print_rows, spell_seconds
 from tcf.cli.studies import print_table
+from tcf.errors import EncoderError
 
 if TYPE_CHECKING:
     from tcf.data.dataset import Counts
@@ -129,14 +130,17 @@ def _print_plan(studies: "Sequence[Study]", data: Path | None) -> None:
         trials = f", settings from {search.num_trials} trials an arm" if search else ""
         typer.echo(f"{study.name}: {len(study.runs)} runs{trials}")
         if (counts := _counts(study, data)) is not None:
-            _print_forecast(study, counts)
+            try:
+                _print_forecast(study, counts)
+            except EncoderError as error:  # the runs are listed all the same
+                typer.echo(error)
 
 
 def _counts(study: "Study", data: Path | None) -> "Counts | None":
     if data is None:
         return study.expected
     from tcf.data.dataset import Counts
-    from tcf.study.runner import load_split
+    from tcf.study.opened import load_split
 
     split, report = load_split(study, data)
     return Counts(split.num_users, split.num_items, report.interactions_after)

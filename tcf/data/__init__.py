@@ -23,6 +23,7 @@ _HOMES = {
     "filter_sample": "filter",
     "filter_times": "event_filters",
     "item_threshold": "count_filters",
+    "join_datasets": "sources",
     "leave_one_out": "split",
     "leave_one_out_before": "time_splits",
     "load_dataset": "datasets",
@@ -37,6 +38,7 @@ _HOMES = {
     "split_by_time": "time_splits",
     "split_by_user": "held_out_splits",
     "split_cold_items": "held_out_splits",
+    "train_share": "sources",
     "write_prepared": "prepared",
 }
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "filter_sample",
     "filter_times",
     "item_threshold",
+    "join_datasets",
     "leave_one_out",
     "leave_one_out_before",
     "load_dataset",
@@ -74,6 +77,7 @@ __all__ = [
     "split_by_time",
     "split_by_user",
     "split_cold_items",
+    "train_share",
     "write_prepared",
 ]
 __getattr__ = lazy_exports(__name__, _HOMES)

@@ -144,6 +144,38 @@ def cloze_batches(
         )
 
 
+def last_batches(
+    train: Interactions,
+    *,
+    max_history: int,
+    batch_size: int,
+    rng: np.random.Generator,
+    columns: Columns,
+) -> Iterator[Batch]:
+    """Yield every user once, in random order; what came before predicts the last item.
+
+    Args:
+        train: Training interactions.
+        max_history: The most items of input; one more is taken, to be predicted.
+        batch_size: Users a batch.
+        rng: Decides the order.
+        columns: Chooses what predictions choose among.
+    """
+    for users in _shuffled(train, rng=rng, batch_size=batch_size):
+        sequences = _sequences(train, users, length=max_history + 1)
+        places = np.arange(len(users))
+        yield _batch(
+            train,
+            users,
+            columns,
+            slots=sequences,
+            history=sequences[:, :-1],
+            positions=places,
+            targets=sequences[:, -1],
+            owners=places,
+        )
+
+
 def pair_batches(
     train: Interactions, *, batch_size: int, rng: np.random.Generator, columns: Columns
 ) -> Iterator[Batch]:

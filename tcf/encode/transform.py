@@ -4,7 +4,6 @@ Whitening, PCA, random projection and L2 change vectors. `Shuffle` and `RandomVe
 them what they say of their items, as controls: what is left is what any vectors would give.
 """
 
-import functools
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -128,6 +127,7 @@ def apply_transforms(
     transforms: Sequence[AnyTransform],
     *,
     fit_on: Collection[str],
+    fit_to: Embeddings | None = None,
 ) -> Embeddings:
     """Return the embeddings with each transform applied in turn.
 
@@ -141,6 +141,8 @@ def apply_transforms(
         embeddings: With ``(N, E)`` vectors.
         transforms: Applied first to last; none returns the embeddings as they are.
         fit_on: Item ids of the training items. Transforms that need no fitting ignore them.
+        fit_to: Where ``fit_on`` are items of another data set, its embeddings: what is fitted on
+            them there has the same key here.
 
     Returns:
         Embeddings of the same items, ``(N, dims)`` float32.
@@ -150,13 +152,18 @@ def apply_transforms(
             is no subset of the item ids, holds fewer items than ``dims`` or than 2, or only items
             with one and the same vector. If there is but one item to shuffle.
     """
-    return functools.reduce(lambda e, t: _apply(e, t, fit_on), transforms, embeddings)
+    for transform in transforms:
+        there = embeddings if fit_to is None else fit_to
+        embeddings = _apply(embeddings, transform, fit_on, there)
+        fit_to = None if fit_to is None else _apply(fit_to, transform, fit_on, fit_to)
+    return embeddings
 
 
 def _apply(
     embeddings: Embeddings,
     transform: AnyTransform,
     fit_on: Collection[str],
+    fit_to: Embeddings,
 ) -> Embeddings:
     width = embeddings.width
     ids: list[str] | None = None
@@ -164,7 +171,7 @@ def _apply(
         case Whitening() | PCA():
             dims = _checked_dims(transform.name, transform.dims or width, width)
             ids = sorted(set(fit_on))
-            training = _training_vectors(embeddings, ids, dims=dims, who=transform.name)
+            training = _training_vectors(fit_to, ids, dims=dims, who=transform.name)
             floor = transform.floor if isinstance(transform, Whitening) else None
             function = _principal_axes(training, dims=dims, floor=floor)
             vectors = _mapped(embeddings.vectors, function, dims=dims)
@@ -179,7 +186,7 @@ def _apply(
             vectors = embeddings.vectors[_next_in_circle(embeddings.item_ids, seed=transform.seed)]
         case RandomVectors():
             ids = sorted(set(fit_on))
-            training = _training_vectors(embeddings, ids, dims=None, who=transform.name)
+            training = _training_vectors(fit_to, ids, dims=None, who=transform.name)
             vectors = _noise_like(training, embeddings.item_ids, seed=transform.seed)
     fitted_on = None if ids is None else {"num_items": len(ids), "sha256": _hash_ids(ids)}
     step = {**transform.model_dump(mode="json"), "fit_on": fitted_on}

@@ -19,7 +19,14 @@ from tcf.evaluate.components import (
     differences,
     user_components,
 )
-from tcf.evaluate.stats import MIN_SEEDS, NEW_SEEDS, NEW_USERS, Interval, bootstrap_mean
+from tcf.evaluate.stats import (
+    MIN_SEEDS,
+    NEW_SEEDS,
+    NEW_USERS,
+    Interval,
+    bootstrap_mean,
+    check_level,
+)
 
 __all__ = [
     "Comparison",
@@ -27,6 +34,7 @@ __all__ = [
     "mcnemar",
     "no_worse",
     "paired_permutation",
+    "ratio_interval",
     "seed_test",
 ]
 
@@ -82,6 +90,46 @@ def difference_interval(
         return bootstrap_mean(differences(first, second), seed=seed, level=level)
     mean, half = _mean(first, second), _components(first, second).half_width(level)
     return Interval(mean, mean - half, mean + half, level, NEW_SEEDS)
+
+
+def ratio_interval(a: ArrayLike, b: ArrayLike, *, level: float = 0.95) -> Interval:
+    """Interval of the factor between two arms, the mean of ``a`` over that of ``b``.
+
+    By the delta method on the logarithm: the factor's relative error is that of ``a / mean(a) -
+    b / mean(b)``, users paired, from the same variance components as a difference. It is about new
+    seeds and new users where both arms have three seeds, else about these models on new users. A
+    mean of few hits (below ten or so) is not near enough to normal for it.
+
+    Args:
+        a, b: Values of the two arms, not negative.
+        level: Nominal coverage, between 0 and 1.
+
+    Raises:
+        ValueError: If the arms have other users, there are fewer than two users, a value is not
+            finite, the mean of an arm is not above 0, or ``level`` is out of range.
+
+    Source: Oehlert, A Note on the Delta Method, The American Statistician (1992).
+    """
+    check_level(level)
+    first, second = _pair(a, b)
+    if first.shape[1] < 2:
+        raise ValueError(
+            "an interval over users needs at least 2 of them; got 1: a target of one user tells "
+            "nothing of others"
+        )
+    means = float(first.mean()), float(second.mean())
+    if min(means) <= 0:
+        raise ValueError(
+            f"a factor is between two means above 0; got {means[0]:g} and {means[1]:g}: look at "
+            "the difference (difference_interval), or at a larger cut-off"
+        )
+    first, second, about = first / means[0], second / means[1], NEW_USERS
+    if min(len(first), len(second)) >= MIN_SEEDS:
+        found, about = difference_components(first, second), NEW_SEEDS
+    else:
+        found = user_components(differences(first, second))
+    factor, reach = means[0] / means[1], float(np.exp(found.half_width(level)))
+    return Interval(factor, factor / reach, factor * reach, level, about)
 
 
 def seed_test(a: ArrayLike, b: ArrayLike) -> Comparison:

@@ -74,7 +74,7 @@ def bootstrap_mean(
     Source: Efron & Tibshirani (1993), chapter 13.
     """
     users = _checked(values, "values")
-    _check_level(level)
+    check_level(level)
     _check_resamples(num_resamples)
     rng = np.random.default_rng(seed)
     distinct, counts = np.unique(users, return_counts=True)
@@ -108,7 +108,7 @@ def mean_interval(values: ArrayLike, *, seed: int, level: float = 0.95) -> Inter
             of range.
     """
     runs = checked_values(values, "values")
-    _check_level(level)
+    check_level(level)
     if runs.min() < 0 or runs.max() > 1:
         raise ValueError(f"values must lie in [0, 1]; got {runs.min():g} to {runs.max():g}")
     if len(runs) < MIN_SEEDS:
@@ -139,7 +139,7 @@ def hierarchical_bootstrap(
     Source: Davison & Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
     """
     runs = checked_values(values, "values")
-    _check_level(level)
+    check_level(level)
     _check_resamples(num_resamples)
     num_seeds, num_users = runs.shape
     rng = np.random.default_rng(seed)
@@ -176,7 +176,7 @@ def _checked(values: ArrayLike, name: str) -> NDArray[np.float64]:
     return array
 
 
-def _check_level(level: float) -> None:
+def check_level(level: float) -> None:
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1; got {level}")
 

@@ -12,10 +12,9 @@ from tcf.data.split import Split
 from tcf.errors import DataError
 from tcf.model.recommender import Recommender
 from tcf.study.build import build
-from tcf.study.config import RunConfig, Study, fingerprint
-from tcf.study.encoding import encode_arms
+from tcf.study.config import RunConfig, Study
 from tcf.study.executors import one_thread
-from tcf.study.runner import load_split
+from tcf.study.opened import open_study
 from tcf.study.tuning import tune, unfinished
 from tcf.train import fit
 
@@ -64,9 +63,8 @@ def rebuild(
     config = lookup({run.name: run for run in study.runs}, name, "run")
     if config.backbone is None:
         raise ValueError(f"{name} has no model, and so no vectors: name a run with a backbone")
-    study = replace(study, runs=(config,))
-    split, _ = load_split(study, data)
-    embeddings = encode_arms(study, split, cache=folder)
+    opened = open_study(replace(study, runs=_needed(config, study)), data, cache=folder)
+    study, split, embeddings = replace(study, runs=(config,)), opened.split, opened.vectors
     if study.tuning is not None:
         if unfinished(study, split, embeddings, records=records):
             raise DataError(
@@ -75,19 +73,27 @@ def rebuild(
             )
         study = tune(study, split, embeddings, records=records, cache=folder, say=say)
         (config,) = study.runs
-    vectors = embeddings.get(config.arm.name)
-    key = fingerprint(config, split=split.checksum, vectors=vectors.key if vectors else None)
-    model = build(config, split, vectors)
+    key = opened.key(config)
+    model = build(config, split, embeddings.get(config.arm.name))
     path = folder / "models" / f"{key}.safetensors"
     if path.exists():
         model.load_weights(path)
         return Trained(model, split, config, key)
-    if not train:
+    alone = config.arm.transfer is None and config.arm.share == 1
+    if not (train and alone):
+        again = "train it again (--train)" if alone else "run the study again without its record"
         raise DataError(
             f"{path}: the weights of {name} are not kept there: name the cache that the study ran "
-            "with, or train it again (--train)"
+            f"with, or {again}"
         )
     with one_thread():
         fit(model, split, config.train, seed=config.seed)
     model.save(path)
     return Trained(model, split, config, key)
+
+
+def _needed(config: RunConfig, study: Study) -> tuple[RunConfig, ...]:
+    """Return a run, and of a transfer the runs of the arm that it starts from."""
+    start = config.arm.transfer
+    bases = [run for run in study.runs if start is not None and run.arm.name == start.arm]
+    return (config, *bases)

@@ -13,18 +13,21 @@ class Backbone(nn.Module, ABC):
 
     Attributes:
         examples: What it learns from: ``"sequences"``, each place predicts the next item;
-            ``"cloze"``, hidden items are predicted from all others; ``"pairs"``, user and item.
+            ``"cloze"``, hidden items are predicted from all others; ``"pairs"``, user and item;
+            ``"last"``, each history predicts its last item.
         causal: What comes later never changes what an earlier place predicts.
         dim: Width D.
         max_history: The most items of input L.
         hidden_share: For cloze, the chance of an item to be hidden in training.
+        user_tables: Names of its weights that have a row a user: they mean nothing to others.
     """
 
-    examples: Literal["sequences", "cloze", "pairs"] = "sequences"
+    examples: Literal["sequences", "cloze", "pairs", "last"] = "sequences"
     causal: bool = True
     dim: int
     max_history: int
     hidden_share: float = 0.0
+    user_tables: tuple[str, ...] = ()
 
     @classmethod
     def of_split(cls, split: Split) -> dict[str, Any]:
@@ -42,7 +45,7 @@ class Backbone(nn.Module, ABC):
                 (``examples = "cloze"``).
             mask: ``(B, L)`` bool, True where ``history`` holds an item.
 
-        P is L for sequences and cloze, 1 for pairs.
+        P is L for sequences and cloze, 1 for pairs and last.
         """
 
     def user_vectors(self, users: Tensor, vectors: Tensor, history: Tensor, mask: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from tcf.model.mean_history import MeanHistory
 from tcf.model.nextitnet import NextItNet
 from tcf.model.ngcf import NGCF
 from tcf.model.sasrec import SASRec
+from tcf.model.user_texts import TextUsers
 
 BACKBONES: dict[str, type[Backbone]] = {
     "AlphaRec": AlphaRec,
@@ -20,4 +21,5 @@ BACKBONES: dict[str, type[Backbone]] = {
     "NGCF": NGCF,
     "NextItNet": NextItNet,
     "SASRec": SASRec,
+    "TextUsers": TextUsers,
 }

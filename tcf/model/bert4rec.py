@@ -31,7 +31,7 @@ class BERT4Rec(Transformer):
     Source: Sun et al., CIKM 2019.
     """
 
-    examples: Literal["sequences", "cloze", "pairs"] = "cloze"
+    examples: Literal["sequences", "cloze", "pairs", "last"] = "cloze"
     causal = False
 
     def __init__(

@@ -21,8 +21,9 @@ class DSSM(Backbone):
     Source: Huang et al., CIKM 2013; settings of Li et al., arXiv 2305.11700.
     """
 
-    examples: Literal["sequences", "cloze", "pairs"] = "pairs"
+    examples: Literal["sequences", "cloze", "pairs", "last"] = "pairs"
     max_history = 0
+    user_tables = ("table.weight",)
 
     def __init__(self, *, num_users: int, dim: int, num_layers: int = 0, dropout: float = 0.1):
         super().__init__()

@@ -28,6 +28,8 @@ class HybridTower(Tower):
     tanh that it puts on either side.
     """
 
+    has_item_weights = True
+
     def __init__(
         self,
         ids: IdTower,

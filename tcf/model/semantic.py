@@ -44,6 +44,7 @@ class SemanticIdTower(Tower):
     here one code a token or every prefix; and who hash n-grams into a table, here each has a row.
     """
 
+    has_item_weights = True  # codes are those of one catalogue
     tokens: Tensor
 
     def __init__(

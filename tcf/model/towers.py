@@ -23,11 +23,14 @@ class Tower(nn.Module, ABC):
         dim: Width D of the item vectors.
         is_table: Its vectors are looked up, not computed: `all` hands out what is there, and
             processes do not share the work.
+        has_item_weights: It learns something of each item of its catalogue alone, which says
+            nothing of the items of another.
     """
 
     num_items: int
     dim: int
     is_table: bool = False
+    has_item_weights: bool = False
 
     @abstractmethod
     def forward(self, rows: Tensor) -> Tensor:
@@ -51,6 +54,7 @@ class IdTower(Tower):
     """
 
     is_table = True
+    has_item_weights = True
 
     def __init__(self, num_items: int, *, dim: int):
         super().__init__()

@@ -33,7 +33,11 @@ def write_weights(
 
 
 def read_weights(
-    path: str | PathLike[str], like: Mapping[str, Tensor], *, architecture: Mapping[str, str]
+    path: str | PathLike[str],
+    like: Mapping[str, Tensor],
+    *,
+    architecture: Mapping[str, str],
+    part: str | None = None,
 ) -> dict[str, Tensor]:
     """Read weights of a known architecture.
 
@@ -41,6 +45,7 @@ def read_weights(
         path: What `write_weights` wrote.
         like: The names and shapes that must be there.
         architecture: What the file must say.
+        part: Read and check this part alone, whose names begin with it; None: all.
 
     Raises:
         DataError: If the file is missing or damaged, or its weights are of another architecture.
@@ -48,7 +53,8 @@ def read_weights(
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get(_KEY, "null"))
-            held = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = [n for n in file.keys() if part in (None, n.partition(".")[0])]  # noqa: SIM118
+            held = {name: file.get_tensor(name) for name in names}
     except (OSError, SafetensorError, ValueError) as error:
         raise DataError(
             f"{path}: a safetensors file of weights is needed ({error}): save the model again"
@@ -58,9 +64,9 @@ def read_weights(
             f"{path}: weights saved by tcf are needed, which say their architecture; "
             "this file says none"
         )
-    for part, expected in architecture.items():
-        if about.get(part) != expected:
-            raise _other(path, part, expected=expected, found=about.get(part))
+    for name, expected in architecture.items():
+        if part in (None, name) and about.get(name) != expected:
+            raise _other(path, name, expected=expected, found=about.get(name))
     for name in sorted({*like, *held}):
         shapes = [str(tuple(w[name].shape)) if name in w else "nothing" for w in (like, held)]
         if shapes[0] != shapes[1]:

@@ -10,7 +10,7 @@ __all__ = ["evidence_rows", "in_order", "mean_rows", "panel_names", "refuse", "r
 
 PANEL = ("dataset", "backbone")
 ENCODERS = ("model", "random")  # what has a number of parameters
-UNTRAINED = ("nearest", "transitions", "popularity")
+UNTRAINED = ("nearest", "transitions", "popularity", "chance")
 KINDS = (*ENCODERS, "static", "id", *UNTRAINED)
 NUMBERS = ("value", "low", "high")
 SERIES = ("kind", "family", "tuned", "control")

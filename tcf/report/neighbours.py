@@ -145,7 +145,7 @@ def _paths(folder: Path, keys: Mapping[str, str]) -> list[Path]:
 
 
 def _split(study: "Study", data: Path | None, wanted: Mapping[str, Any]) -> "Split":
-    from tcf.study.runner import load_split
+    from tcf.study.opened import load_split
 
     split, _ = load_split(study, data)
     if split.checksum not in wanted:

@@ -5,9 +5,17 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from tcf.encode.transform import Transform
+from tcf.study.transfer import Transfer
 from tcf.train.config import Config, Count, NotNegative, Positive
 
-__all__ = ["AlignmentConfig", "Arm", "SelfSupervisionConfig", "SemanticIdsConfig", "TunedConfig"]
+__all__ = [
+    "AlignmentConfig",
+    "Arm",
+    "SelfSupervisionConfig",
+    "SemanticIdsConfig",
+    "TunedConfig",
+    "UserText",
+]
 
 
 class SemanticIdsConfig(Config):
@@ -79,18 +87,32 @@ class TunedConfig(Config):
         return self
 
 
+class UserText(Config):
+    """How the titles of a history become one text, which the encoder of the items reads.
+
+    Attributes:
+        max_items: Of the history, the last ones, at the most.
+        max_tokens: Titles that are too many for it are left out, the oldest first.
+        separator: Between titles.
+    """
+
+    max_items: Count = 20
+    max_tokens: Count = 256
+    separator: str = ". "
+
+
 class Arm(Config):
-    """Where the item vectors of a run come from: the one thing in which two arms differ.
+    """Where the item vectors of a run come from, or what it starts from: in what two arms differ.
 
     Attributes:
         name: Shown in tables and plots.
         kind: ``"model"`` a language model, ``"random"`` one with random weights, ``"static"`` text
-            vectors without a model, ``"id"`` a learned table. Three are not trained: ``"nearest"``
+            vectors without a model, ``"id"`` a learned table. Four are not trained: ``"nearest"``
             compares an encoder's vectors as they are, ``"transitions"`` counts what was taken after
-            what, ``"popularity"`` counts alone.
+            what, ``"popularity"`` counts alone, ``"chance"`` is a random ranking.
         family: Arms of one family are joined by a line.
         encoder: As in `encode_items`, or a name that the study resolves; never a path.
-        layer, pooling, max_tokens, prompt, dtype: As in `encode_items`.
+        layer, pooling, max_tokens, prompt, dtype, quantization: As in `encode_items`.
         transforms: Applied to the vectors in turn, fitted on the items of the training part.
         tuned: Which part of the encoder is trained; None: it is frozen.
         semantic_ids: Codes of the vectors, each with a learned vector, take the place of the
@@ -103,6 +125,11 @@ class Arm(Config):
         control: What the arm controls for, as in `tcf.study.controls`; None: it is no control.
             ``"random_weights"`` draws the weights of ``encoder`` anew.
         control_of: Name of the arm that it is a control of, where it belongs to one.
+        user_text: How a user's history becomes one text, read like an item's; None: users are no
+            texts.
+        transfer: Start from what was learned on other data sets; None: from scratch.
+        share: Of the training users, drawn anew with each seed; validation is on the same ones
+            (`tcf.data.train_share`). 0, of a transfer: nothing of the target is learned from.
     """
 
     added: ClassVar[tuple[str, ...]] = (
@@ -114,10 +141,16 @@ class Arm(Config):
         "control_of",
         "semantic_ids",
         "auxiliary",
+        "quantization",
+        "user_text",
+        "transfer",
+        "share",
     )
 
     name: str
-    kind: Literal["model", "random", "static", "id", "nearest", "transitions", "popularity"]
+    kind: Literal[
+        "model", "random", "static", "id", "nearest", "transitions", "popularity", "chance"
+    ]
     family: str | None = None
     encoder: str | None = None
     layer: int = -1
@@ -138,6 +171,10 @@ class Arm(Config):
         | None
     ) = None
     control_of: str | None = None
+    quantization: Literal["int8", "nf4"] | None = None
+    user_text: UserText | None = None
+    transfer: Transfer | None = None
+    share: Annotated[float, Field(ge=0, le=1)] = 1.0
 
     @model_validator(mode="after")
     def _text_needs_an_encoder(self) -> "Arm":
@@ -146,9 +183,16 @@ class Arm(Config):
                 f"arm {self.name!r} of kind {self.kind!r} "
                 f"{'needs an' if self.has_text else 'takes no'} encoder; got {self.encoder!r}"
             )
-        for setting in ("transforms", "tuned", "semantic_ids", "with_ids", "auxiliary"):
+        for setting in (
+            "transforms",
+            "tuned",
+            "semantic_ids",
+            "with_ids",
+            "auxiliary",
+            "quantization",
+        ):
             value = getattr(self, setting)
-            as_it_is = self.kind == "nearest" and setting != "transforms"
+            as_it_is = self.kind == "nearest" and setting not in ("transforms", "quantization")
             if value and (as_it_is or not self.has_text):
                 raise ValueError(
                     f"arm {self.name!r} of kind {self.kind!r} takes no {setting}; got {value}"
@@ -175,6 +219,11 @@ class Arm(Config):
                 f"and no semantic IDs; got layer={self.layer}, transforms={self.transforms}, "
                 f"semantic_ids={self.semantic_ids}"
             )
+        if self.quantization is not None:
+            raise ValueError(
+                f"arm {self.name!r} is tuned, and weights of {self.quantization} cannot be "
+                "trained: leave quantization out, or freeze the encoder"
+            )
         return self
 
     @model_validator(mode="after")
@@ -194,11 +243,56 @@ class Arm(Config):
         return self
 
     @model_validator(mode="after")
+    def _a_frozen_model_reads_users(self) -> "Arm":
+        if self.user_text is None:
+            return self
+        if not {"model", "random"} & {self.kind, self.encoder_kind}:
+            raise ValueError(
+                f"arm {self.name!r} must name a language model to read users' texts as well as "
+                f"items'; it is of kind {self.kind!r}"
+            )
+        changed = (self.tuned, self.transforms, self.transfer, self.semantic_ids, self.auxiliary)
+        if any(changed):
+            raise ValueError(
+                f"arm {self.name!r} reads users' texts, so its encoder is frozen and its vectors "
+                "are as they come: leave tuned, transforms and transfer, semantic_ids and "
+                "auxiliary out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _a_control_says_of_what(self) -> "Arm":
         if self.control_of is not None and self.control is None:
             raise ValueError(
                 f"arm {self.name!r} is a control of {self.control_of!r} and must say of what kind: "
                 "control='width', say"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _only_what_is_learned_of_text_transfers(self) -> "Arm":
+        if self.share != 1 and not self.is_trained:
+            raise ValueError(
+                f"arm {self.name!r} of kind {self.kind!r} is not trained, so it takes no share of "
+                f"the training users; got {self.share}"
+            )
+        if self.transfer is None:
+            if self.share == 0:
+                raise ValueError(f"arm {self.name!r} must learn from somebody; got share=0")
+            return self
+        if self.kind == "id" or self.with_ids or self.semantic_ids:
+            raise ValueError(
+                f"arm {self.name!r} learns item IDs, which cannot transfer: the items of another "
+                "data set are others, and IDs say nothing of them. Give an arm of text alone"
+            )
+        if not self.is_trained:
+            raise ValueError(
+                f"arm {self.name!r} of kind {self.kind!r} learns nothing that could transfer"
+            )
+        if self.share == 0 and self.transfer.carry == "backbone":
+            raise ValueError(
+                f"arm {self.name!r} would rank with a projector that nobody trained: with share=0 "
+                "carry must be 'all'"
             )
         return self
 
@@ -219,7 +313,7 @@ class Arm(Config):
             ValueError: If this arm has no text.
         """
         shared = {"family", "encoder", "layer", "pooling", "max_tokens", "prompt", "dtype"}
-        shared |= {"transforms"}
+        shared |= {"transforms", "quantization", "user_text"}
         settings = {name: getattr(self, name) for name in shared & self.model_fields_set}
         names = {"name": f"{self.name}, nearest", "kind": "nearest", "encoder_kind": self.kind}
         if self.control is not None:  # of what the other is compared with, before training as well
@@ -227,9 +321,43 @@ class Arm(Config):
             names |= {"control": self.control, "control_of": of}
         return Arm.model_validate({**settings, **names})
 
+    def transferred(
+        self,
+        *sources: str,
+        carry: Literal["backbone", "all"] = "all",
+        share: float = 1.0,
+        same_users: bool = False,
+    ) -> "Arm":
+        """Return the arm that starts from what this one learned on other data sets.
+
+        Args:
+            *sources: As in `Transfer`, as are ``carry`` and ``same_users``.
+            carry: What is taken over.
+            share: Of the target's training users; 0 is zero-shot.
+            same_users: Equal ids are the same people.
+
+        Raises:
+            ValueError: If it learns nothing that could transfer.
+        """
+        start = Transfer(arm=self.name, sources=sources, carry=carry, same_users=same_users)
+        how = "zero-shot" if share == 0 else f"{100 * share:g}% of users"
+        parts = "" if carry == "all" else ", backbone"
+        return self._changed(
+            name=f"{self.name} from {start.source}{parts}, {how}", transfer=start, share=share
+        )
+
+    def with_share(self, share: float) -> "Arm":
+        """Return the arm that is trained on a share of the users, and on nothing else."""
+        return self._changed(name=f"{self.name}, {100 * share:g}% of users", share=share)
+
+    def _changed(self, **changes: Any) -> "Arm":
+        """Return a copy of no family with other settings."""
+        settings = {name: getattr(self, name) for name in self.model_fields_set - {"family"}}
+        return Arm.model_validate({**settings, **changes})
+
     def encoding(self) -> dict[str, Any]:
         """Return the keywords for `encode_catalog`, the encoder left out."""
-        settings = {"layer", "pooling", "max_tokens", "prompt", "dtype"}
+        settings = {"layer", "pooling", "max_tokens", "prompt", "dtype", "quantization"}
         # a static encoder has none of them: what was set by hand goes through, to be refused there
         static = "static" in (self.kind, self.encoder_kind)
         return self.model_dump(include=settings, exclude_unset=static)

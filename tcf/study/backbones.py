@@ -91,6 +91,17 @@ class AlphaRecConfig(Config):
     num_layers: Steps = 2
 
 
+class TextUsersConfig(Config):
+    """Settings of `tcf.model.TextUsers`, of arms with ``user_text``.
+
+    Attributes:
+        shared: The items' projector is the users' too.
+    """
+
+    name: Literal["TextUsers"] = "TextUsers"
+    shared: bool = False
+
+
 class ProjectorConfig(Config):
     """Settings of the projector of `tcf.model.FrozenTextTower` and `TunedTextTower`."""
 
@@ -122,5 +133,6 @@ AnyBackbone = (
     | NGCFConfig
     | NextItNetConfig
     | SASRecConfig
+    | TextUsersConfig
 )
 Backbone = Annotated[AnyBackbone, Field(discriminator="name")]

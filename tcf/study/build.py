@@ -10,6 +10,7 @@ from tcf.encode.embeddings import Embeddings
 from tcf.encode.trunk import TrunkStates
 from tcf.model.auxiliary import Alignment, Auxiliary, SelfSupervision
 from tcf.model.backbones import BACKBONES
+from tcf.model.chance import Chance
 from tcf.model.hybrid import HybridTower
 from tcf.model.mixture import MixtureProjector
 from tcf.model.nearest import NearestNeighbour
@@ -19,13 +20,15 @@ from tcf.model.semantic import SemanticIdTower
 from tcf.model.towers import FrozenTextTower, IdTower, Tower
 from tcf.model.transitions import Transitions
 from tcf.model.tuned import TunedTextTower
+from tcf.model.user_texts import NearestToText
 from tcf.study.arms import SelfSupervisionConfig
-from tcf.study.backbones import MixtureConfig
+from tcf.study.backbones import MixtureConfig, TextUsersConfig
 from tcf.study.config import RunConfig
+from tcf.study.user_texts import ItemsAndUsers
 
-ItemText = Embeddings | TrunkStates
+ItemText = Embeddings | TrunkStates | ItemsAndUsers
 """What a run knows of its items' texts: their vectors, or the states that a tuned encoder starts
-from."""
+from, or vectors of users' texts as well."""
 
 
 def device() -> torch.device:
@@ -40,6 +43,10 @@ def build(config: RunConfig, split: Split, embeddings: ItemText | None) -> Recom
         raise ValueError(f"{config.name} has no backbone, so there is no model to build")
     kind = BACKBONES[config.backbone.name]
     settings = {**config.backbone.model_dump(exclude={"name"}), **kind.of_split(split)}
+    if isinstance(config.backbone, TextUsersConfig):
+        assert isinstance(embeddings, ItemsAndUsers)
+        shared = tower.projector if config.backbone.shared else None
+        settings = {"users": embeddings.users, "shared": shared}
     backbone = kind(dim=config.dim, **settings)
     return Recommender(
         tower,
@@ -72,6 +79,7 @@ def _tower(config: RunConfig, split: Split, embeddings: ItemText | None) -> Towe
             **config.projector.model_dump(),
         )
     elif config.arm.semantic_ids is not None:
+        assert isinstance(embeddings, Embeddings)
         text = SemanticIdTower(
             embeddings,
             split.catalog,
@@ -80,8 +88,9 @@ def _tower(config: RunConfig, split: Split, embeddings: ItemText | None) -> Towe
             **config.arm.semantic_ids.model_dump(),
         )
     else:
+        vectors = embeddings.items if isinstance(embeddings, ItemsAndUsers) else embeddings
         text = FrozenTextTower(
-            embeddings, split.catalog, dim=config.dim, **_projector(config, embeddings.width)
+            vectors, split.catalog, dim=config.dim, **_projector(config, vectors.width)
         )
     if config.arm.with_ids is None:
         return text
@@ -109,12 +118,16 @@ def _projector(config: RunConfig, width: int) -> dict[str, Any]:
 
 def untrained(
     config: RunConfig, split: Split, embeddings: ItemText | None
-) -> Popularity | Transitions | NearestNeighbour:
+) -> Chance | Popularity | Transitions | NearestNeighbour | NearestToText:
     """Return what ranks for an arm that is not trained."""
+    if config.arm.kind == "chance":
+        return Chance(split)
     if config.arm.kind == "popularity":
         return Popularity(split)
     if config.arm.kind == "transitions":
         return Transitions(split)
+    if config.arm.kind == "nearest" and isinstance(embeddings, ItemsAndUsers):
+        return NearestToText(embeddings.items, embeddings.users, split.catalog)
     if config.arm.kind != "nearest" or not isinstance(embeddings, Embeddings):
         raise ValueError(f"{config.name} needs a recommender and its training")
     return NearestNeighbour(embeddings, split.catalog)

@@ -70,13 +70,15 @@ def claims(cells: Sequence[Cell], *, metric: str = "ndcg@10", seed: int = 0) -> 
     Of every family of frozen language models with two sizes: that the largest beats the smallest.
     Of the best language model, frozen or tuned: that what it reads in the texts makes it better
     than not reading them, for which each control is a rival. Only what the study's own interval
-    supports is a claim; gains are not corrected for their number.
+    supports is a claim; gains are not corrected for their number. What starts from other data sets,
+    or learns from a share of the users, is no part of it.
 
     Args:
         cells: From `read_cells`.
         metric: Such as ``"ndcg@10"``.
         seed: Of the bootstrap.
     """
+    cells = [cell for cell in cells if not _learns_otherwise(cell)]
     panels = dict.fromkeys((cell.dataset, cell.backbone) for cell in cells if cell.backbone)
     found = []
     for dataset, backbone in panels:
@@ -166,6 +168,12 @@ def _is_frozen_text(cell: Cell) -> bool:
     arm = _arm(cell)
     more = any(arm.get(name) for name in ("tuned", "with_ids", "semantic_ids", "auxiliary"))
     return arm["kind"] == "model" and not more and not _control(cell)
+
+
+def _learns_otherwise(cell: Cell) -> bool:
+    """Whether an arm has more or fewer data to learn from than the others, which no control has."""
+    arm = _arm(cell)
+    return arm.get("transfer") is not None or arm.get("share", 1) != 1
 
 
 def _control(cell: Cell) -> str | None:

@@ -14,12 +14,22 @@ from tcf.data.dataset import Counts
 from tcf.data.filter import Filter
 from tcf.data.split import Split, leave_one_out
 from tcf.study.arms import Arm
-from tcf.study.backbones import AnyBackbone, AnyProjector, Backbone, MixtureConfig, ProjectorConfig
+from tcf.study.backbones import (
+    AnyBackbone,
+    AnyProjector,
+    Backbone,
+    MixtureConfig,
+    ProjectorConfig,
+    TextUsersConfig,
+)
 from tcf.study.space import Tuning
 from tcf.train.config import Config, Count, Positive, TrainConfig
 
 NUMBERS = 1
 """Raised by every change that may move a figure (CHANGELOG, Numbers); part of each fingerprint."""
+
+
+Load = Callable[[Path | None], tuple[Catalog, Interactions]]
 
 
 class Preset(Config):
@@ -86,6 +96,31 @@ class RunConfig(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def _text_users_are_of_an_arm_that_reads_them(self) -> "RunConfig":
+        by_text = isinstance(self.backbone, TextUsersConfig)
+        if self.backbone is not None and by_text != (self.arm.user_text is not None):
+            raise ValueError(
+                f"backbone TextUsers and an arm with user_text go together; got "
+                f"{self.backbone.name} and arm {self.arm.name!r} with {self.arm.user_text!r}"
+            )
+        shared = isinstance(self.backbone, TextUsersConfig) and self.backbone.shared
+        if shared and self.arm.with_ids:
+            raise ValueError(
+                f"TextUsers shares the projector of items that are text alone; arm "
+                f"{self.arm.name!r} has with_ids={self.arm.with_ids!r}: shared=False"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_target_is_no_source(self) -> "RunConfig":
+        if self.arm.transfer is not None and self.dataset in self.arm.transfer.sources:
+            raise ValueError(
+                f"source and target must be different data sets; arm {self.arm.name!r} goes from "
+                f"{self.arm.transfer.source} to {self.dataset}"
+            )
+        return self
+
     @property
     def name(self) -> str:
         """Name for people: data set, backbone, arm, seed."""
@@ -109,6 +144,9 @@ class Study:
         split: Makes the split of what is left: of `tcf.data`, likewise, or one's own. The records
             tell its settings; its checksum, of what is trained on and ranked, is in each run's
             fingerprint. Data sets split in two ways need two names in ``runs``.
+        sources: Data sets that arms are transferred from, by name: each loads as ``load`` does, and
+            is filtered and split in the same way. What is trained on them has records too, beside
+            those of the target.
         metrics: Computed for each run.
         tuning: A search that every arm with training goes through before its runs; its best
             settings take the place of those in ``runs``.
@@ -117,13 +155,14 @@ class Study:
     """
 
     name: str
-    load: Callable[[Path | None], tuple[Catalog, Interactions]]
+    load: Load
     runs: tuple[RunConfig, ...] = field(repr=False)
     encoders: Callable[[Sequence[str], Catalog, Path], Mapping[str, Any]] | None = None
     filters: tuple[Filter, ...] = ()
     min_interactions: int = 5
     last: int | None = 23
     split: Callable[[Catalog, Interactions], Split] = leave_one_out
+    sources: Mapping[str, Load] = field(default_factory=dict, repr=False)
     metrics: tuple[str, ...] = ("hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr@10")
     tuning: Tuning | None = None
     expected: Counts | None = None
@@ -185,13 +224,16 @@ def grid(
     return tuple(runs)
 
 
-def fingerprint(config: RunConfig, *, split: str, vectors: str | None) -> str:
+def fingerprint(
+    config: RunConfig, *, split: str, vectors: str | None, source: str | None = None
+) -> str:
     """Return the hash of everything that decides a run's figures; paths are no part of it.
 
     Args:
         config: Resolved config.
         split: The split's checksum.
         vectors: The key of the item vectors; None for an arm without text.
+        source: Of a transfer, the fingerprint of the run whose weights it starts from.
     """
     return hash_json(
         {
@@ -199,5 +241,6 @@ def fingerprint(config: RunConfig, *, split: str, vectors: str | None) -> str:
             "split": split,
             "vectors": vectors,
             "numbers": NUMBERS,
+            **({"source": source} if source else {}),
         }
     )

@@ -40,7 +40,8 @@ def controls(arms: Sequence[Arm], *, which: Collection[str] = tuple(CONTROLS)) -
         arm
         for arm in arms
         if arm.kind == "model"
-        and not (arm.tuned or arm.with_ids or arm.semantic_ids or arm.auxiliary)
+        and not (arm.tuned or arm.with_ids or arm.transfer or arm.semantic_ids or arm.auxiliary)
+        and arm.share == 1
     ]
     if not encoders:
         names = ", ".join(arm.name for arm in arms) or "none"

@@ -1,12 +1,13 @@
 """encode_arms(): what every arm of a study knows of its items' texts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tcf._util import hash_json
 from tcf.data.split import Split
 from tcf.data.strings import taken
 from tcf.encode.embeddings import Embeddings
@@ -21,23 +22,56 @@ from tcf.errors import EncoderError
 from tcf.study.arms import Arm
 from tcf.study.build import ItemText
 from tcf.study.config import Study
+from tcf.study.user_texts import encode_users
 
-__all__ = ["encode_arms"]
+__all__ = ["Fitted", "encode_arms", "read_arms"]
 
 
-def encode_arms(study: Study, split: Split, *, cache: Path) -> dict[str, ItemText]:
+@dataclass(frozen=True)
+class Fitted:
+    """Where the transforms of a transfer are fitted: a source's split, and its vectors before them.
+
+    Attributes:
+        split: Its training items are fitted on.
+        vectors: By the arm's name.
+    """
+
+    split: Split
+    vectors: Mapping[str, ItemText]
+
+
+def encode_arms(
+    study: Study, split: Split, *, cache: Path, fitted: Fitted | None = None
+) -> dict[str, ItemText]:
     """Return the item vectors of each arm with text, made or found, by the arm's name.
 
     An arm's transforms are fitted on the items that occur in the training part; where they go to
     the smallest width, it is that of the study's narrowest frozen language model. Of a tuned arm,
-    it is the states that enter the lowest tuned block. An arm of random weights is read from its
-    encoder's shape with weights drawn anew, unless ``study.encoders`` made it as it is.
+    it is the states that enter the lowest tuned block. Where users are read as texts, theirs are
+    there as well. An arm of random weights is read from its encoder's shape with weights drawn
+    anew, unless ``study.encoders`` made it as it is.
+
+    Args:
+        study: Its arms are read.
+        split: Whose items they read.
+        cache: Folder of the vectors.
+        fitted: Fit the transforms there, and not on the training part of ``split``.
     """
-    arms = {config.arm.name: config.arm for config in study.runs if config.arm.encoder}
+    found = read_arms(study, split, cache=cache)
+    return _transformed(_arms(study), found, fitted or Fitted(split, {}))
+
+
+def read_arms(study: Study, split: Split, *, cache: Path) -> dict[str, ItemText]:
+    """Return what `encode_arms` does, before any transform; what is read alike is read once."""
+    arms = _arms(study)
     names = sorted({arm.encoder for arm in arms.values() if arm.encoder})
     known = study.encoders(names, split.catalog, cache) if study.encoders and names else {}
     found: dict[str, ItemText] = {}
+    read: dict[str, ItemText] = {}
     for name, arm in arms.items():
+        if (alike := _reading(arm)) in read:
+            found[name] = read[alike]
+            continue
         encoder: Any = known.get(arm.encoder or "", arm.encoder)
         is_random = "random" in (arm.kind, arm.encoder_kind) and arm.encoder not in known
         if arm.control == "random_weights" or is_random:
@@ -48,8 +82,24 @@ def encode_arms(study: Study, split: Split, *, cache: Path) -> dict[str, ItemTex
         about = {**made.manifest, "name": arm.encoder}
         if (work := _flops_per_item(arm, encoder, split.catalog.texts)) is not None:
             about["parameters"] = {**made.manifest["parameters"], "flops_per_item": work}
-        found[name] = replace(made, manifest=about)
-    return _transformed(arms, found, split)
+        made = replace(made, manifest=about)
+        if arm.user_text is not None:
+            made = encode_users(arm, made, split, encoder=encoder, cache=cache)
+        found[name] = read[alike] = made
+    return found
+
+
+def _arms(study: Study) -> dict[str, Arm]:
+    return {config.arm.name: config.arm for config in study.runs if config.arm.encoder}
+
+
+def _reading(arm: Arm) -> str:
+    """Tell ways of reading apart; a nearest arm reads as the one that it belongs to."""
+    how = arm.encoding() if arm.tuned is None else arm.trunk()
+    kind = arm.encoder_kind or arm.kind
+    users = arm.user_text and arm.user_text.model_dump()
+    drawn = arm.control == "random_weights"
+    return hash_json([kind, arm.encoder, drawn, bool(arm.tuned), how, users])
 
 
 def _drawn_anew(encoder: Any, arm: Arm, cache: Path) -> EncoderSpec:
@@ -77,9 +127,10 @@ def _flops_per_item(arm: Arm, encoder: Any, texts: Sequence[str]) -> int | None:
 
 
 def _transformed(
-    arms: Mapping[str, Arm], vectors: Mapping[str, ItemText], split: Split
+    arms: Mapping[str, Arm], vectors: Mapping[str, ItemText], fitted: Fitted
 ) -> dict[str, ItemText]:
     """Apply each arm's transforms; a tuned arm has none."""
+    split = fitted.split
     training = taken(split.catalog.item_ids, np.unique(split.train.rows) - 1)
     made: dict[str, ItemText] = {}
     widths: list[int] = []
@@ -89,7 +140,9 @@ def _transformed(
             transforms = arm.transforms
             if _to_smallest(arm):  # these come last
                 transforms = _sized(arm, widths)
-            found = apply_transforms(found, transforms, fit_on=training)
+            there = fitted.vectors.get(name)
+            there = there if isinstance(there, Embeddings) else None
+            found = apply_transforms(found, transforms, fit_on=training, fit_to=there)
             if arm.kind == "model" and arm.control is None and not _to_smallest(arm):
                 widths.append(found.width)
         made[name] = found

@@ -18,7 +18,9 @@ from tcf.evaluate.metrics import metric
 from tcf.evaluate.stats import bootstrap_mean
 
 if TYPE_CHECKING:
+    from tcf.study.build import ItemText
     from tcf.study.config import RunConfig
+    from tcf.train.loop import History
 
 SCHEMA = 1
 MAX_RECORD_BYTES = 20_000
@@ -93,6 +95,56 @@ def summarize(ledger: Ledger, metrics: Sequence[str]) -> dict[str, dict[str, flo
             "num_users": len(ledger),
         }
     return summary
+
+
+def learned_from(part: Split | None) -> dict[str, int]:
+    """Return how many users and interactions of the target a run with a share learned from."""
+    if part is None:
+        return {"users": 0, "interactions": 0}
+    users = int((part.train.counts() > 0).sum())
+    return {"users": users, "interactions": part.train.num_interactions}
+
+
+def about_vectors(embeddings: "ItemText | None", model: Any) -> dict[str, Any] | None:
+    """Return what a record tells of a run's item vectors; None without text.
+
+    Of a tower of semantic IDs it tells the share of items that have all their codes in common with
+    another.
+    """
+    if embeddings is None:
+        return None
+    about = {
+        "key": embeddings.key,
+        "encoder": embeddings.manifest["name"],
+        "width": embeddings.width,
+        "parameters": embeddings.manifest["parameters"],
+    }
+    if transforms := embeddings.manifest.get("transforms"):
+        about["transforms"] = transforms
+    tower: Any = getattr(model, "tower", None)
+    tower = getattr(tower, "text", tower)  # of one beside IDs
+    if (sharing := getattr(tower, "num_sharing", None)) is not None:
+        about["sharing_codes"] = round(sharing / tower.num_items, 6)
+    return about
+
+
+def about_history(history: "History | None") -> dict[str, Any] | None:
+    """Return what a record tells of a training; None without one."""
+    if history is None:
+        return None
+    return {
+        "best_epoch": history.best_epoch,
+        "hit_epoch_limit": history.hit_epoch_limit,
+        "epochs": [
+            {
+                "loss": round(epoch.loss, 6),
+                "validation": round(epoch.validation, 6),
+                "train_seconds": round(epoch.train_seconds, 2),
+                "evaluate_seconds": round(epoch.evaluate_seconds, 2),
+            }
+            for epoch in history.epochs
+        ],
+    }
 
 
 def read_record(path: str | PathLike[str]) -> dict[str, Any]:

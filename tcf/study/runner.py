@@ -4,33 +4,33 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
 from tcf.data.audit import audit_split
-from tcf.data.filter import FilterReport, apply_filters, filter_interactions
 from tcf.data.findings import summary
 from tcf.data.location import cache_folder
+from tcf.data.sources import train_share
 from tcf.data.split import LEAVE_ONE_OUT, Split
 from tcf.evaluate.catalog_metrics import list_metrics
 from tcf.evaluate.ranking import rank_and_list
-from tcf.model.backbones import BACKBONES
+from tcf.model.carry import carry_weights
 from tcf.model.recommender import Recommender
-from tcf.model.semantic import SemanticIdTower
 from tcf.study.build import ItemText, build, device, untrained
-from tcf.study.config import NUMBERS, RunConfig, Study, fingerprint
-from tcf.study.encoding import encode_arms
+from tcf.study.config import NUMBERS, RunConfig, Study
 from tcf.study.executors import one_thread, run_all, worker_count
+from tcf.study.opened import Opened, Start, open_study
 from tcf.study.provenance import peak_bytes, provenance, training_flops
 from tcf.study.records import (
     SCHEMA,
+    about_history,
+    about_vectors,
+    learned_from,
     record_path,
     split_path,
     summarize,
@@ -40,7 +40,6 @@ from tcf.study.records import (
 )
 from tcf.study.tuning import tune
 from tcf.train import History, fit
-from tcf.train.examples import check_users
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -67,12 +66,27 @@ class _Settings:
     claims: Path
     checkpoints: Path
     checkpoint_every_seconds: float
-    models: Path | None
+    models: Path
+    keep_models: bool
+    weights_needed: bool
     tracking: Path
     track: str | None
     data: Mapping[str, Any]
     provenance: Mapping[str, Any]
     searches: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _How:
+    """Where a study and its sources leave what they make, and the settings of `run_study`."""
+
+    records: Path
+    cache: Path
+    num_workers: int | None
+    checkpoint_every_seconds: float
+    keep_models: bool
+    track: str | None
+    say: Callable[[str], None]
 
 
 def run_study(
@@ -92,7 +106,8 @@ def run_study(
     A run is finished when its record is there; its fingerprint names the file. Each run uses one
     thread, so that its bytes do not depend on how many run beside it. Killed at any moment, the
     next call carries on, a training from its last checkpoint (in the cache, removed when the record
-    is there); two processes on one folder share the work.
+    is there); two processes on one folder share the work. What a transfer starts from is a run too,
+    which is found or made before, and leaves its record and ledger in the same folder.
 
     Args:
         study: What to run.
@@ -102,19 +117,44 @@ def run_study(
         num_workers: Worker processes; default one a core.
         checkpoint_every_seconds: As in `fit`; a training that is killed loses so much at the most.
         keep_models: Keep the trained weights of each run in ``models/`` of the cache, from which
-            `tcf.export` takes vectors.
+            `tcf.export` takes vectors. Those that a transfer starts from are kept in any case.
         track: A tracker that accelerate knows, ``"tensorboard"`` say, hears of every epoch; its
             files lie in the cache, under ``tracking``.
         say: Takes a line of progress.
 
+    Returns:
+        What became of the study's own runs; those of its sources are not counted.
+
     Raises:
-        RuntimeError: After all other runs have ended, if one failed; the first is its cause.
+        RuntimeError: After all other runs have ended, if one failed; the first is its cause. One
+            that a transfer starts from ends the study.
+        ValueError, DataError, EncoderError: As `tcf.study.opened.open_study`.
     """
     records = Path(records)
     folder = cache_folder(cache)
     if folder is None:
         raise ValueError("a study keeps its vectors: cache must be 'auto' or a folder; got None")
-    split, report = load_split(study, data)
+    how = _How(
+        records,
+        folder,
+        num_workers=num_workers,
+        checkpoint_every_seconds=checkpoint_every_seconds,
+        keep_models=keep_models,
+        track=track,
+        say=say,
+    )
+    return _run_opened(open_study(study, data, cache=folder), how)
+
+
+def _run_opened(opened: Opened, how: _How, *, weights_needed: bool = False) -> Outcome:
+    """Make what is not finished, and before it the runs of its sources that it starts from.
+
+    Args:
+        opened: The study with its data.
+        how: Folders and settings.
+        weights_needed: A run is finished only when its weights are there as well.
+    """
+    study, split, report, say = opened.study, opened.split, opened.report, how.say
     # of plain leave-one-out records never told
     told = {} if split.report == LEAVE_ONE_OUT else {"split": split.report.as_dict()}
     for step in report.steps:
@@ -122,41 +162,42 @@ def run_study(
     say(f"{study.name}: {report}")
     if told:
         say(f"{study.name}: {split.report}")
-    for config in study.runs:
-        if config.backbone is not None:
-            check_users(BACKBONES[config.backbone.name], split)
-    embeddings = encode_arms(study, split, cache=folder)
     if study.tuning is not None:
         study = tune(
             study,
             split,
-            embeddings,
-            records=records,
-            cache=folder,
-            num_workers=num_workers,
+            opened.vectors,
+            records=how.records,
+            cache=how.cache,
+            num_workers=how.num_workers,
             say=say,
         )
+    models = how.cache / "models"
     finished, todo = [], []
     for config in study.runs:
-        vectors = embeddings.get(config.arm.name)
-        key = fingerprint(config, split=split.checksum, vectors=vectors.key if vectors else None)
-        done = record_path(records, config, fingerprint=key).exists()
-        (finished if done else todo).append((config, key, vectors))
+        key = opened.key(config)
+        vectors, start = opened.vectors.get(config.arm.name), opened.start(config)
+        path = record_path(how.records, config, fingerprint=key)
+        done = _is_done(path, key, models if weights_needed else None)
+        (finished if done else todo).append((config, key, vectors, start))
         if done:  # what a kill between the record and this left
-            shutil.rmtree(folder / "checkpoints" / key, ignore_errors=True)
+            shutil.rmtree(how.cache / "checkpoints" / key, ignore_errors=True)
     say(f"{study.name}: {len(finished)} runs found, {len(todo)} to make")
-    if not split_path(records, split.checksum).exists():
-        write_split_ledger(split_path(records, split.checksum), split)
+    _make_sources(opened, {start.key for *_, start in todo if start is not None}, how)
+    if not split_path(how.records, split.checksum).exists():
+        write_split_ledger(split_path(how.records, split.checksum), split)
     settings = _Settings(
         split=split,
         metrics=study.metrics,
-        records=records,
-        claims=folder / "claims",
-        checkpoints=folder / "checkpoints",
-        checkpoint_every_seconds=checkpoint_every_seconds,
-        models=folder / "models" if keep_models else None,
-        tracking=folder / "tracking",
-        track=track,
+        records=how.records,
+        claims=how.cache / "claims",
+        checkpoints=how.cache / "checkpoints",
+        checkpoint_every_seconds=how.checkpoint_every_seconds,
+        models=models,
+        keep_models=how.keep_models or weights_needed,
+        weights_needed=weights_needed,
+        tracking=how.cache / "tracking",
+        track=how.track,
         data={
             "checksum": split.checksum,
             **report.as_dict(),
@@ -166,10 +207,10 @@ def run_study(
         provenance=provenance(),
         searches=study.searches,
     )
-    workers = worker_count(num_workers, num_tasks=len(todo))
+    workers = worker_count(how.num_workers, num_tasks=len(todo))
     made, failures = 0, []
     began = time.monotonic()
-    for (config, _, _), result in run_all(run_one, todo, shared=(settings,), num_workers=workers):
+    for (config, *_), result in run_all(run_one, todo, shared=(settings,), num_workers=workers):
         if isinstance(result, Exception):
             failures.append((config, result))
             say(f"{config.name}: failed: {result}")
@@ -186,73 +227,83 @@ def run_study(
     return Outcome(len(finished), made, len(todo) - made)
 
 
-def load_split(study: Study, data: Path | None) -> tuple[Split, FilterReport]:
-    """Load, filter and split a study's data.
-
-    Raises:
-        ValueError: If the split asks for several test targets of a user.
-    """
-    last = partial(filter_interactions, min_interactions=study.min_interactions, last=study.last)
-    catalog, interactions, report = apply_filters(*study.load(data), filters=(*study.filters, last))
-    split = study.split(catalog, interactions)
-    if not split.test.one_a_user:
-        raise ValueError(
-            "a study asks each user for one test target, so that its intervals are over users; "
-            f"{split.report} asks {len(np.unique(split.test.users))} users for {len(split.test)}: "
-            "take targets='first' or 'last', or rank_targets without a study"
-        )
-    return split, report
+def _make_sources(opened: Opened, keys: Collection[str], how: _How) -> None:
+    """Make those runs of the sources that are started from, with their weights."""
+    for source in opened.sources.values():
+        runs = tuple(run for run in source.study.runs if source.key(run) in keys)
+        if runs:
+            wanted = replace(source, study=replace(source.study, runs=runs))
+            _run_opened(wanted, how, weights_needed=True)
 
 
 def run_one(
-    config: RunConfig, key: str, embeddings: ItemText | None, settings: _Settings
+    config: RunConfig,
+    key: str,
+    embeddings: ItemText | None,
+    start: Start | None,
+    settings: _Settings,
 ) -> str | None:
-    """Make one run and write its ledger, then its record; None if another process has it."""
+    """Make one run and write its ledger, then its record; None if another process has it.
+
+    Where its weights are needed, it waits for the other process; where they alone are missing, it
+    is trained again and its record stays.
+    """
     path = record_path(settings.records, config, fingerprint=key)
+    needed = settings.models if settings.weights_needed else None
     settings.claims.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(settings.claims / f"{key}.lock", blocking=False):
-            if path.exists():
+        with FileLock(settings.claims / f"{key}.lock", blocking=settings.weights_needed):
+            if _is_done(path, key, needed):
                 return None
-            said = _run_claimed(config, key, embeddings, settings, path)
+            said = _run_claimed(config, key, embeddings, start, settings, path)
             shutil.rmtree(settings.checkpoints / key, ignore_errors=True)
             return said
     except Timeout:
         return None
 
 
+def _is_done(path: Path, key: str, weights: Path | None) -> bool:
+    return path.exists() and (weights is None or _weights(weights, key).exists())
+
+
+def _weights(folder: Path, key: str) -> Path:
+    return folder / f"{key}.safetensors"
+
+
 def _run_claimed(
     config: RunConfig,
     key: str,
     embeddings: ItemText | None,
+    start: Start | None,
     settings: _Settings,
     path: Path,
 ) -> str:
     split = settings.split
     with one_thread():
         history, parameters, flops, where = None, {}, 0, torch.device("cpu")
+        part = split if config.arm.share else None
         if config.backbone is None:
             model = untrained(config, split, embeddings)
         else:
             where = device()
             model = build(config, split, embeddings).to(where)
             parameters = model.num_parameters()
-            accelerator = _tracker(config, key, settings)
-            history = fit(
-                model,
-                split,
-                config.train,
-                seed=config.seed,
-                progress=False,
-                checkpoint=settings.checkpoints / key / "training.safetensors",
-                checkpoint_every_seconds=settings.checkpoint_every_seconds,
-                accelerator=accelerator,
-            )
-            if accelerator is not None:
-                accelerator.end_training()
-            flops = training_flops(model, split, config.train) * len(history.epochs)
-            if settings.models is not None:
-                model.save(settings.models / f"{key}.safetensors")
+            if start is not None:
+                assert config.arm.transfer is not None
+                carry_weights(
+                    model,
+                    _weights(settings.models, start.key),
+                    carry=config.arm.transfer.carry,
+                    user_ids=start.user_ids,
+                )
+            if config.arm.share:
+                part = train_share(split, share=config.arm.share, seed=config.seed)
+                history = _fit(model, part, config, key, settings)
+                flops = training_flops(model, part, config.train) * len(history.epochs)
+            if settings.keep_models:
+                model.save(_weights(settings.models, key))
+            if path.exists():  # of a run whose record was kept and whose weights were not
+                return f"weights alone, in {history.seconds if history else 0:.0f} s"
         began = time.perf_counter()
         ledger, lists = rank_and_list(model, split.test, k=_LIST_LENGTH)
         test_seconds = time.perf_counter() - began
@@ -269,7 +320,7 @@ def _run_claimed(
             "numbers": NUMBERS,
             "config": config.model_dump(mode="json"),
             "data": settings.data,
-            "vectors": _vectors(embeddings, model),
+            "vectors": about_vectors(embeddings, model),
             "parameters": parameters,
             "compute": {
                 "device": where.type,
@@ -279,16 +330,37 @@ def _run_claimed(
                 "test_seconds": round(test_seconds, 2),
                 "peak_process_bytes": peak_bytes(),
             },
-            "history": _history(history),
+            "history": about_history(history),
             "metrics": metrics,
             "lists": list_metrics(lists, train_counts=train_counts),  # older records have none
             "target_in_history": int(split.test.target_in_history.sum()),
             "provenance": {**settings.provenance, "seed": config.seed},
             **({"tuning": search} if search else {}),
+            **({"source": start.as_dict()} if start else {}),
+            **({"learned_from": learned_from(part)} if part is not split else {}),
         },
     )
     first = settings.metrics[0]
     return f"{first} {metrics[first]['mean']:.4f} in {train_seconds + test_seconds:.0f} s"
+
+
+def _fit(
+    model: Recommender, split: Split, config: RunConfig, key: str, settings: _Settings
+) -> History:
+    accelerator = _tracker(config, key, settings)
+    history = fit(
+        model,
+        split,
+        config.train,
+        seed=config.seed,
+        progress=False,
+        checkpoint=settings.checkpoints / key / "training.safetensors",
+        checkpoint_every_seconds=settings.checkpoint_every_seconds,
+        accelerator=accelerator,
+    )
+    if accelerator is not None:
+        accelerator.end_training()
+    return history
 
 
 def _audited(split: Split, num_runs: int) -> dict[str, Any]:
@@ -307,38 +379,3 @@ def _tracker(config: RunConfig, key: str, settings: _Settings) -> "Accelerator |
     slug = record_path(settings.tracking, config, fingerprint=key).stem
     tracker.init_trackers(slug, config={"run": config.name, "fingerprint": key})
     return tracker
-
-
-def _vectors(embeddings: ItemText | None, model: Any) -> dict[str, Any] | None:
-    if embeddings is None:
-        return None
-    about = {
-        "key": embeddings.key,
-        "encoder": embeddings.manifest["name"],
-        "width": embeddings.width,
-        "parameters": embeddings.manifest["parameters"],
-    }
-    if transforms := embeddings.manifest.get("transforms"):
-        about["transforms"] = transforms
-    parts = model.modules() if isinstance(model, Recommender) else ()
-    for tower in (part for part in parts if isinstance(part, SemanticIdTower)):
-        about["sharing_codes"] = round(tower.num_sharing / tower.num_items, 6)
-    return about
-
-
-def _history(history: History | None) -> dict[str, Any] | None:
-    if history is None:
-        return None
-    return {
-        "best_epoch": history.best_epoch,
-        "hit_epoch_limit": history.hit_epoch_limit,
-        "epochs": [
-            {
-                "loss": round(epoch.loss, 6),
-                "validation": round(epoch.validation, 6),
-                "train_seconds": round(epoch.train_seconds, 2),
-                "evaluate_seconds": round(epoch.evaluate_seconds, 2),
-            }
-            for epoch in history.epochs
-        ],
-    }

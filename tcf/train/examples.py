@@ -7,7 +7,13 @@ import torch
 from torch import Tensor
 
 from tcf._util import lookup
-from tcf.data.batches import Batch, cloze_batches, pair_batches, sequence_batches
+from tcf.data.batches import (
+    Batch,
+    cloze_batches,
+    last_batches,
+    pair_batches,
+    sequence_batches,
+)
 from tcf.data.columns import BatchColumns, CatalogColumns, Columns, SampledColumns
 from tcf.data.split import Split
 from tcf.model.backbone import Backbone
@@ -66,6 +72,8 @@ def training_batches(
     }
     if backbone.examples == "cloze":
         return cloze_batches(split.train, hidden_share=backbone.hidden_share, **settings)
+    if backbone.examples == "last":
+        return last_batches(split.train, **settings)
     return sequence_batches(split.train, **settings)
 
 

@@ -17,7 +17,7 @@ from tcf.cli import load_study
 from tcf.encode.embeddings import Embeddings
 from tcf.errors import DataError
 from tcf.study.config import fingerprint
-from tcf.study.runner import load_split
+from tcf.study.opened import load_split
 from tests import tiny_study
 
 STUDY = str(Path(__file__).parents[1] / "tiny_study.py")

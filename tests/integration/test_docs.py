@@ -27,6 +27,7 @@ PAGES = [
     "howto/rank-with-a-language-model.md",
     "howto/run-a-study.md",
     "howto/train-a-ladder.md",
+    "howto/transfer-to-another-data-set.md",
     "howto/tune-every-arm-alike.md",
 ]
 

@@ -8,9 +8,10 @@ import pytest
 
 PLOTS = Path(__file__).parents[2] / "plots"
 SCRIPTS = sorted(PLOTS.glob("*.py"))
+DRAWN = [script for script in SCRIPTS if script.with_suffix(".csv").exists()]
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("script", DRAWN, ids=lambda path: path.stem)
 def test_a_script_draws_the_committed_figures_again(script: Path, tmp_path: Path):
     code = (
         "import runpy, sys; from pathlib import Path; "
@@ -31,3 +32,8 @@ def test_every_committed_figure_has_its_script():
     for figure in PLOTS.glob("*.svg"):
         assert figure.stem.partition("_")[0] in names
         assert figure.with_suffix(".csv").exists()
+
+
+def test_a_script_without_a_figure_waits_for_its_records():
+    for script in set(SCRIPTS) - set(DRAWN):
+        assert not (PLOTS.parent / "experiments" / script.stem / "records").exists(), script.stem

@@ -6,7 +6,7 @@ const AXES = {
   flops_per_item: "FLOPs to encode an item",
 };
 const SHAPES = ["circle", "square", "diamond", "hexagon"];
-const LINES = ["nearest", "transitions", "popularity"]; // not trained: a line across
+const LINES = ["nearest", "transitions", "popularity", "chance"]; // not trained: a line across
 const SERIES = unique(MEANS.filter((mark) => mark.kind === "model").map((mark) => mark.series));
 const view = { metric: DATA.metrics[0], axis: "parameters", off: new Set() };
 

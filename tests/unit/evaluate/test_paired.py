@@ -12,6 +12,7 @@ from tcf.evaluate.paired import (
     mcnemar,
     no_worse,
     paired_permutation,
+    ratio_interval,
     seed_test,
 )
 from tcf.evaluate.stats import NEW_SEEDS, NEW_USERS
@@ -261,3 +262,46 @@ def test_values_that_are_not_finite_are_refused():
 def test_no_permutations_are_refused():
     with pytest.raises(ValueError, match="num_permutations must be at least 1; got 0"):
         paired_permutation([0.1], [0.2], seed=0, num_permutations=0)
+
+
+class TestRatio:
+    def test_it_is_the_ratio_of_the_means_and_turns_over_with_its_ends(self):
+        a, b = gains(3, 800, seed=1, misses=0.7), gains(3, 800, seed=2)
+        found, turned = ratio_interval(a, b), ratio_interval(b, a)
+        assert found.mean == pytest.approx(a.mean() / b.mean())
+        assert found.low < found.mean < found.high and found.about == NEW_SEEDS
+        ends = 1 / turned.high, 1 / turned.mean, 1 / turned.low
+        assert (found.low, found.mean, found.high) == pytest.approx(ends)
+
+    def test_scale_moves_the_factor_and_not_its_relative_width(self):
+        a, b = gains(1, 500, seed=3), gains(1, 500, seed=4)
+        one, other = ratio_interval(a, b), ratio_interval(a / 4, b)
+        assert other.mean == pytest.approx(one.mean / 4) and one.about == NEW_USERS
+        assert other.high / other.low == pytest.approx(one.high / one.low)
+
+    def test_an_arm_against_itself_is_exactly_one(self):
+        a = gains(3, 200, seed=5)
+        assert ratio_interval(a[:1], a[:1]) == ratio_interval(a[:1], a[:1].copy())
+        found = ratio_interval(a[:1], a[:1])
+        assert (found.low, found.mean, found.high) == (1, 1, 1)
+
+    def test_it_holds_the_truth_as_often_as_it_says(self):
+        """Two rare hits with a factor of 3 between them, in 600 studies."""
+        rng, held = np.random.default_rng(0), 0
+        for _ in range(600):
+            users = rng.random((2, 1500))
+            found = ratio_interval((users[0] < 0.06) * 1.0, (users[1] < 0.02) * 1.0)
+            held += found.low <= 3 <= found.high
+        assert 0.92 <= held / 600 <= 0.98
+
+    @pytest.mark.parametrize(
+        ("a", "b", "message"),
+        [
+            ([1.0], [1.0], "at least 2 of them; got 1"),
+            ([0.0, 0.0], [1.0, 0.0], "two means above 0; got 0 and 0.5"),
+            ([1.0, 0.0], [1.0], "same users in the same order"),
+        ],
+    )
+    def test_what_has_no_factor_is_refused(self, a: list, b: list, message: str):
+        with pytest.raises(ValueError, match=message):
+            ratio_interval(a, b)

@@ -1,5 +1,7 @@
 """Recommender: what is drawn and from where, what stays, what it counts."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -22,8 +24,11 @@ def text_tower(dim: int = D) -> FrozenTextTower:
 
 
 def backbone(name: str, dim: int = D) -> Backbone:
-    settings = {"num_layers": 1} if name == "DSSM" else {}
-    return BACKBONES[name](dim=dim, **settings, **BACKBONES[name].of_split(SPLIT))
+    settings: dict[str, Any] = {
+        "DSSM": {"num_layers": 1},
+        "TextUsers": {"users": worlds.user_vectors(SPLIT)},
+    }
+    return BACKBONES[name](dim=dim, **settings.get(name, {}), **BACKBONES[name].of_split(SPLIT))
 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))

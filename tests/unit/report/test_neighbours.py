@@ -10,7 +10,8 @@ from tcf.errors import CacheError, DataError
 from tcf.report import neighbour_lists
 from tcf.report.neighbours import NUM_NEIGHBOURS, _cut, _num_items, nearest
 from tcf.study.cells import Cell, read_cells
-from tcf.study.runner import load_split, run_study
+from tcf.study.opened import load_split
+from tcf.study.runner import run_study
 from tests.runs import ID, TEXT, write_arm
 from tests.tiny_study import study
 

@@ -24,7 +24,8 @@ from tcf.study.claims import claims
 from tcf.study.config import Study
 from tcf.study.controls import CONTROLS, controls
 from tcf.study.encoding import encode_arms
-from tcf.study.runner import load_split, run_study
+from tcf.study.opened import load_split
+from tcf.study.runner import run_study
 from tests import tiny_models
 from tests.tiny_study import study
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tcf.data import Counts
+from tcf.errors import EncoderError
 from tcf.study import (
     AlignmentConfig,
     Arm,
@@ -62,6 +63,16 @@ def test_what_needs_no_encoder_encodes_nothing():
     assert by_id.peak_bytes > 300 * 16 * 16  # weights, gradients and two moments
 
 
+def test_a_share_trains_on_so_much_less_and_zero_shot_ranks_once():
+    text = Arm(name="n-grams", kind="static", encoder="hashed-ngrams")
+    arms = text, text.with_share(0.5), text.transferred("A", share=0)
+    whole, part, zero = (cell.train_flops for cell in cells_of(*arms))
+    ranking = zero / 3  # a seed
+    epochs = 3 * 2
+    assert part - epochs * ranking == pytest.approx((whole - epochs * ranking) / 2)
+    assert 0 < ranking < whole / epochs
+
+
 def test_steps_along_the_graph_are_counted_over_all_users():
     arm = Arm(name="ID", kind="id")
     (one,) = cells_of(arm, backbone=LightGCNConfig(num_layers=1), loss="bpr")
@@ -116,3 +127,14 @@ def test_arms_with_codes_or_an_auxiliary_loss_are_planned(encoder: str):
     assert all(cell.disk_bytes == plain.disk_bytes for cell in planned)
     assert planned[0].train_flops > by_id.train_flops
     assert planned[0].peak_bytes > by_id.peak_bytes
+
+
+def test_encoders_that_a_study_makes_itself_are_not_planned():
+    runs = grid(
+        dataset="made",
+        arms=[Arm(name="own", kind="model", encoder="mine")],
+        backbones=[(SASRecConfig(), TrainConfig())],
+    )
+    study = Study(name="made", load=lambda _: None, runs=runs, encoders=lambda *_: {})  # type: ignore[arg-type]
+    with pytest.raises(EncoderError, match="finds encoders itself, by the names mine"):
+        forecast(study, COUNTS)

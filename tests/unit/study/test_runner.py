@@ -15,9 +15,10 @@ from tcf.data import audit_split
 from tcf.data.findings import summary
 from tcf.study import runner
 from tcf.study.arms import Arm
-from tcf.study.config import Study
+from tcf.study.config import Study, fingerprint
+from tcf.study.opened import load_split
 from tcf.study.records import MAX_RECORD_BYTES, read_ledger, read_records, summarize
-from tcf.study.runner import Outcome, load_split, run_study
+from tcf.study.runner import Outcome, run_study
 from tests.tiny_study import ARMS, study
 
 REPOSITORY = Path(__file__).parents[3]
@@ -175,7 +176,7 @@ def test_a_run_of_another_process_is_left_to_it(tmp_path: Path):
     planned = study(arms=(ARMS[2],))
     (config,) = planned.runs
     split = load_split(planned, None)[0]
-    key = runner.fingerprint(config, split=split.checksum, vectors=None)
+    key = fingerprint(config, split=split.checksum, vectors=None)
     (tmp_path / "cache" / "claims").mkdir(parents=True)
     with FileLock(tmp_path / "cache" / "claims" / f"{key}.lock"):
         assert run(planned, tmp_path) == Outcome(num_found=0, num_made=0, num_elsewhere=1)

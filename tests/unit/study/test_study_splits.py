@@ -18,8 +18,9 @@ from tcf.errors import DataError
 from tcf.study import DSSMConfig, SASRecConfig, Study, grid
 from tcf.study.cells import read_cells
 from tcf.study.evidence import evidence
+from tcf.study.opened import load_split
 from tcf.study.records import read_records
-from tcf.study.runner import Outcome, load_split, run_study
+from tcf.study.runner import Outcome, run_study
 from tests import worlds
 from tests.tiny_study import ARMS, TRAIN
 

@@ -14,8 +14,9 @@ from tcf.study.arms import Arm
 from tcf.study.backbones import SASRecConfig
 from tcf.study.config import RunConfig, Study, fingerprint
 from tcf.study.encoding import encode_arms
+from tcf.study.opened import load_split
 from tcf.study.records import read_records
-from tcf.study.runner import load_split, run_study
+from tcf.study.runner import run_study
 from tests import worlds
 from tests.tiny_study import study
 

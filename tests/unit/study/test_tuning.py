@@ -16,9 +16,10 @@ from tcf.errors import DataError
 from tcf.evaluate.ranking import rank_targets
 from tcf.study import trials as trials_module
 from tcf.study.config import Study
+from tcf.study.opened import load_split
 from tcf.study.proposals import propose
 from tcf.study.records import read_records
-from tcf.study.runner import Outcome, load_split, run_study
+from tcf.study.runner import Outcome, run_study
 from tcf.study.space import Choice, LogUniform, Tuning, Uniform
 from tcf.study.trials import TrialSettings
 from tcf.study.tuning import tune
