@@ -18,7 +18,9 @@ from tcf.model import (
     DSSM,
     LOSSES,
     NGCF,
+    Alignment,
     AlphaRec,
+    Auxiliary,
     BERT4Rec,
     FrozenTextTower,
     GRU4Rec,
@@ -26,9 +28,12 @@ from tcf.model import (
     IdTower,
     LightGCN,
     MeanHistory,
+    MixtureProjector,
     NextItNet,
     Recommender,
     SASRec,
+    SelfSupervision,
+    SemanticIdTower,
     TextUsers,
     TunedTextTower,
     UserVectors,
@@ -88,6 +93,11 @@ def _with_ids(text: Tower, combine: Any) -> HybridTower:
     return HybridTower(IdTower(SPLIT.num_items, dim=DIM), text, combine=combine)
 
 
+def _semantic(**settings: Any) -> SemanticIdTower:
+    fit_on = np.unique(SPLIT.train.rows)
+    return SemanticIdTower(VECTORS, SPLIT.catalog, dim=DIM, fit_on=fit_on, **settings)
+
+
 def _frozen() -> FrozenTextTower:
     return FrozenTextTower(VECTORS, SPLIT.catalog, dim=DIM)
 
@@ -109,6 +119,13 @@ BACKBONES: dict[str, Callable[[], Backbone]] = {
 TOWERS: dict[str, Callable[[], Tower]] = {
     "ID": lambda: IdTower(SPLIT.num_items, dim=DIM),
     "frozen text": _frozen,
+    "frozen text, mixture": lambda: FrozenTextTower(
+        VECTORS, SPLIT.catalog, dim=DIM, projector=MixtureProjector(WIDTH, DIM, num_experts=3)
+    ),
+    "semantic IDs": lambda: _semantic(num_levels=2, num_codes=8),
+    "semantic IDs, prefixes": lambda: _semantic(num_levels=2, num_codes=8, prefixes=True),
+    "frozen text, self-supervised": _frozen,
+    "ID, aligned with text": lambda: IdTower(SPLIT.num_items, dim=DIM),
     "whitened text": lambda: FrozenTextTower(WHITENED, SPLIT.catalog, dim=DIM),
     "tuned text": _tuned,
     "tuned text, LoRA": lambda: _tuned(lora_rank=2),
@@ -117,6 +134,11 @@ TOWERS: dict[str, Callable[[], Tower]] = {
     "ID + frozen text, concatenation": lambda: _with_ids(_frozen(), "concatenation"),
     "ID + tuned text, gate": lambda: _with_ids(_tuned(), "gate"),
 }
+AUXILIARIES: dict[str, Callable[[], Auxiliary]] = {
+    "frozen text, self-supervised": lambda: SelfSupervision(num_items=40),
+    "ID, aligned with text": lambda: Alignment(VECTORS, SPLIT.catalog, dim=DIM, num_items=40),
+}
+"""Of some towers."""
 LOSS_SETTINGS: dict[str, dict[str, Any]] = {
     name: {"loss": name, "max_epochs": 12} for name in sorted(LOSSES)
 }
@@ -131,7 +153,8 @@ CELLS: list[Cell] = list(product(BACKBONES, LOSS_SETTINGS, TOWERS))
 def recommender(cell: Cell, *, seed: int) -> Recommender:
     """Return the untrained recommender of a backbone, loss and tower."""
     backbone, _, tower = cell
-    return Recommender(TOWERS[tower](), BACKBONES[backbone](), seed=seed)
+    auxiliary = AUXILIARIES[tower]() if tower in AUXILIARIES else None
+    return Recommender(TOWERS[tower](), BACKBONES[backbone](), seed=seed, auxiliary=auxiliary)
 
 
 def pairwise_cover(cells: Sequence[Cell]) -> list[Cell]:

@@ -12,6 +12,7 @@ import numpy as np
 from accelerate import Accelerator
 from safetensors.torch import save_file
 
+from tcf.model.auxiliary import Alignment, SelfSupervision
 from tcf.model.dssm import DSSM
 from tcf.model.lightgcn import AlphaRec
 from tcf.model.ngcf import NGCF
@@ -37,13 +38,18 @@ def recommender(arm: str, *, seed: int = 0, dropout: float = 0) -> Recommender:
         backbone = AlphaRec(dim=DIM, **AlphaRec.of_split(SPLIT))
     else:
         backbone = SASRec(dim=DIM, max_history=6, dropout=dropout)
-    if arm in ("text", "AlphaRec"):
-        vectors = np.random.default_rng(0).normal(size=(SPLIT.num_items, 6))
-        items = worlds.embeddings(SPLIT.catalog, vectors)
+    vectors = np.random.default_rng(0).normal(size=(SPLIT.num_items, 6))
+    items = worlds.embeddings(SPLIT.catalog, vectors)
+    auxiliary = None
+    if arm in ("text", "AlphaRec", "self-supervised"):
         tower = FrozenTextTower(items, SPLIT.catalog, dim=DIM, dropout=dropout)
     else:
         tower = IdTower(SPLIT.num_items, dim=DIM)
-    return Recommender(tower, backbone, seed=seed)
+    if arm == "self-supervised":
+        auxiliary = SelfSupervision(masked=dropout)
+    elif arm == "aligned":
+        auxiliary = Alignment(items, SPLIT.catalog, dim=DIM)
+    return Recommender(tower, backbone, seed=seed, auxiliary=auxiliary)
 
 
 def train(

@@ -30,19 +30,11 @@ class Stream(Protocol):
         ...
 
 
-class Dropout(nn.Module):
-    """Inverted dropout that draws from its own generator and leaves torch's alone.
+class Draws(nn.Module):
+    """A `Stream`: NumPy draws for a CPU, a generator of torch's own kind for an accelerator."""
 
-    On a CPU the draws are 16-bit integers from NumPy: torch's own take most of a small model's
-    forward pass (docs/decisions/0004). The rate is exact to 1 / 65,536.
-
-    Args:
-        rate: Share of the values set to 0 in training, in [0, 1).
-    """
-
-    def __init__(self, rate: float):
+    def __init__(self) -> None:
         super().__init__()
-        self.rate = rate
         self.reseed(0)
 
     def reseed(self, seed: int) -> None:
@@ -68,6 +60,28 @@ class Dropout(nn.Module):
         self._bits.state = whole
         self._kept = state["torch"]
 
+    def _generator(self, device: torch.device) -> torch.Generator:
+        if self._torch is None:
+            self._torch = torch.Generator(device).manual_seed(self._seed)
+            if self._kept is not None:
+                self._torch.set_state(torch.tensor(self._kept, dtype=torch.uint8))
+        return self._torch
+
+
+class Dropout(Draws):
+    """Inverted dropout that draws from its own generator and leaves torch's alone.
+
+    On a CPU the draws are 16-bit integers from NumPy: torch's own take most of a small model's
+    forward pass (docs/decisions/0004). The rate is exact to 1 / 65,536.
+
+    Args:
+        rate: Share of the values set to 0 in training, in [0, 1).
+    """
+
+    def __init__(self, rate: float):
+        super().__init__()
+        self.rate = rate
+
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x`` with a share of its values set to 0 and the others scaled up."""
         if not self.training or not self.rate:
@@ -79,11 +93,22 @@ class Dropout(nn.Module):
             words = self._bits.random_raw(-(-x.numel() // 4))
             drawn = torch.from_numpy(words.view(np.uint16)[: x.numel()] >= round(self.rate * 65536))
             return drawn.view(x.shape)
-        if self._torch is None:
-            self._torch = torch.Generator(x.device).manual_seed(self._seed)
-            if self._kept is not None:
-                self._torch.set_state(torch.tensor(self._kept, dtype=torch.uint8))
-        return torch.rand(x.shape, device=x.device, generator=self._torch) >= self.rate
+        generator = self._generator(x.device)
+        return torch.rand(x.shape, device=x.device, generator=generator) >= self.rate
+
+
+class Noise(Draws):
+    """Gaussian noise in training, from its own generator."""
+
+    def forward(self, x: Tensor, spread: Tensor) -> Tensor:
+        """Return ``x`` plus noise of the standard deviation ``spread``, of the same shape."""
+        if not self.training:
+            return x
+        if x.device.type == "cpu":
+            drawn = np.random.Generator(self._bits).standard_normal(x.shape, np.float32)
+            return x + torch.from_numpy(drawn).to(x.dtype) * spread
+        generator = self._generator(x.device)
+        return x + torch.randn(x.shape, device=x.device, generator=generator) * spread
 
 
 def linear(num_inputs: int, num_outputs: int, *, bias: bool = True) -> nn.Linear:

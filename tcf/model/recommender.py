@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from tcf.data.batches import Batch, target_histories
 from tcf.data.split import Targets
+from tcf.model.auxiliary import Auxiliary
 from tcf.model.backbone import Backbone
 from tcf.model.graph import GraphBackbone
 from tcf.model.layers import xavier_normal_
@@ -27,6 +28,7 @@ class Recommender(nn.Module):
         scores: Of a user and an item: their product, or the cosine of the angle between them.
         temperature: What scores are divided by in the loss; ranks do not depend on it.
         learn_temperature: Train it, starting from ``temperature``.
+        auxiliary: A loss of the item vectors that is added in training; None: none is.
 
     Raises:
         ValueError: If the widths differ.
@@ -41,6 +43,7 @@ class Recommender(nn.Module):
         scores: Literal["dot", "cosine"] = "dot",
         temperature: float = 1.0,
         learn_temperature: bool = False,
+        auxiliary: Auxiliary | None = None,
     ):
         super().__init__()
         if tower.dim != backbone.dim:
@@ -54,7 +57,9 @@ class Recommender(nn.Module):
         if learn_temperature:
             self.log_scale = nn.Parameter(-torch.tensor(temperature).log())
         generator = torch.Generator().manual_seed(seed)
-        for module in [*tower.new_modules(), backbone]:
+        self.auxiliary = auxiliary
+        new = [] if auxiliary is None else [auxiliary]  # last: it shifts no other draw
+        for module in [*tower.new_modules(), backbone, *new]:
             xavier_normal_(module, generator=generator)
 
     @property
@@ -75,7 +80,7 @@ class Recommender(nn.Module):
         loss: Loss = LOSSES["in_batch_softmax"],
         vectors: Tensor | None = None,
     ) -> Tensor:
-        """Return the loss of a batch that was laid out for it.
+        """Return the loss of a batch that was laid out for it, an auxiliary one included.
 
         Args:
             batch: Its columns are what ``loss.candidates`` says.
@@ -100,11 +105,15 @@ class Recommender(nn.Module):
             num_items=self.tower.num_items,
         )
         with torch.autocast(users.device.type, enabled=False):
-            return loss.function(
+            value = loss.function(
                 self._scaled(self._scored(_at_least_fp32(users))),
                 self._scored(_at_least_fp32(items)),
                 candidates,
             )
+        if self.auxiliary is not None:
+            named = None if self.reads_all else rows  # what the vectors are of
+            value = value + self.auxiliary(self.tower, named, vectors)
+        return value
 
     def _predicting(self, batch: Batch, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``(n, W)`` users, one a prediction, and ``(M, W)`` items, one a column."""
@@ -172,12 +181,16 @@ class Recommender(nn.Module):
             groups["tower"] -= groups["encoder"]
         if self.log_scale is not None:
             groups["temperature"] = 1
+        if self.auxiliary is not None:
+            groups["auxiliary"] = _num_trained(self.auxiliary)
         groups["frozen"] = sum(p.numel() for p in self.parameters()) - sum(groups.values())
         return groups
 
     def architecture(self) -> dict[str, str]:
         """Return what the shapes of the weights do not tell, in words."""
         parts: dict[str, nn.Module] = {"tower": self.tower, "backbone": self.backbone}
+        if self.auxiliary is not None:
+            parts["auxiliary"] = self.auxiliary
         told = {name: f"{type(p).__name__}({p.extra_repr()})" for name, p in parts.items()}
         return {**told, "scores": self.scores}
 

@@ -9,6 +9,8 @@ from tcf.data.catalog import Catalog
 from tcf.encode.embeddings import Embeddings
 from tcf.model.layers import embedding, mlp
 
+_LAYERS = {"num_layers": 2, "dropout": 0.1, "activation": True}
+
 
 class Tower(nn.Module, ABC):
     """Rows to item vectors.
@@ -82,9 +84,10 @@ class FrozenTextTower(Tower):
         num_layers: Layers of the projector from E to D.
         dropout: Between the layers.
         activation: False leaves the last GELU out (a linear projector when ``num_layers=1``).
+        projector: From E to D in the place of those layers, whose settings are then left alone.
 
     Raises:
-        ValueError: If ``num_layers`` is below 1.
+        ValueError: If ``num_layers`` is below 1, or there are settings of layers that are replaced.
         DataError: If an item of the catalogue has no vector, or the other way round.
     """
 
@@ -99,15 +102,22 @@ class FrozenTextTower(Tower):
         num_layers: int = 2,
         dropout: float = 0.1,
         activation: bool = True,
+        projector: nn.Module | None = None,
     ):
         super().__init__()
         if num_layers < 1:
             raise ValueError(f"a projector needs num_layers of at least 1; got {num_layers}")
+        layers = {"num_layers": num_layers, "dropout": dropout, "activation": activation}
+        if projector is not None and layers != _LAYERS:
+            raise ValueError(
+                f"a ready projector has its own settings; got {type(projector).__name__} and "
+                f"{layers}: leave these as they are, {_LAYERS}"
+            )
         self.num_items, self.dim = catalog.num_items, dim
         aligned = torch.from_numpy(embeddings.aligned(catalog))
         self.register_buffer("vectors", aligned, persistent=False)
         self.key, self.activation = embeddings.key, activation
-        self.projector = mlp(
+        self.projector = projector or mlp(
             aligned.shape[1], dim, num_layers=num_layers, dropout=dropout, activation=activation
         )
 

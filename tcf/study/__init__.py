@@ -3,6 +3,7 @@
 from tcf._util import lazy_exports
 
 _HOMES = {
+    "AlignmentConfig": "arms",
     "AlphaRecConfig": "backbones",
     "Arm": "arms",
     "BERT4RecConfig": "backbones",
@@ -15,12 +16,15 @@ _HOMES = {
     "LightGCNConfig": "backbones",
     "LogUniform": "space",
     "MeanHistoryConfig": "backbones",
+    "MixtureConfig": "backbones",
     "NGCFConfig": "backbones",
     "NextItNetConfig": "backbones",
     "Preset": "config",
     "ProjectorConfig": "backbones",
     "RunConfig": "config",
     "SASRecConfig": "backbones",
+    "SelfSupervisionConfig": "arms",
+    "SemanticIdsConfig": "arms",
     "Study": "config",
     "TextUsersConfig": "backbones",
     "Transfer": "transfer",
@@ -53,6 +57,7 @@ _HOMES = {
     "tune": "tuning",
 }
 __all__ = [
+    "AlignmentConfig",
     "AlphaRecConfig",
     "Arm",
     "BERT4RecConfig",
@@ -65,12 +70,15 @@ __all__ = [
     "LightGCNConfig",
     "LogUniform",
     "MeanHistoryConfig",
+    "MixtureConfig",
     "NGCFConfig",
     "NextItNetConfig",
     "Preset",
     "ProjectorConfig",
     "RunConfig",
     "SASRecConfig",
+    "SelfSupervisionConfig",
+    "SemanticIdsConfig",
     "Study",
     "TextUsersConfig",
     "Transfer",

@@ -6,9 +6,44 @@ from pydantic import Field, model_validator
 
 from tcf.encode.transform import Transform
 from tcf.study.transfer import Transfer
-from tcf.train.config import Config, Count, Positive
+from tcf.train.config import Config, Count, NotNegative, Positive
 
-__all__ = ["Arm", "TunedConfig", "UserText"]
+__all__ = [
+    "AlignmentConfig",
+    "Arm",
+    "SelfSupervisionConfig",
+    "SemanticIdsConfig",
+    "TunedConfig",
+    "UserText",
+]
+
+
+class SemanticIdsConfig(Config):
+    """Settings of `tcf.model.SemanticIdTower`; ``seed`` is that of the codes, not of the run."""
+
+    num_levels: Count = 4
+    num_codes: Count = 256
+    prefixes: bool = False
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class AlignmentConfig(Config):
+    """Settings of `tcf.model.Alignment`; with weight 0 it is left out."""
+
+    name: Literal["alignment"] = "alignment"
+    weight: NotNegative = 0.1
+    temperature: Positive = 0.2
+    num_items: Annotated[int, Field(ge=2)] = 1024
+
+
+class SelfSupervisionConfig(Config):
+    """Settings of `tcf.model.SelfSupervision`; with weight 0 it is left out."""
+
+    name: Literal["self_supervision"] = "self_supervision"
+    weight: NotNegative = 0.1
+    temperature: Positive = 0.1
+    masked: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    num_items: Annotated[int, Field(ge=2)] = 1024
 
 
 class TunedConfig(Config):
@@ -80,7 +115,12 @@ class Arm(Config):
         layer, pooling, max_tokens, prompt, dtype, quantization: As in `encode_items`.
         transforms: Applied to the vectors in turn, fitted on the items of the training part.
         tuned: Which part of the encoder is trained; None: it is frozen.
+        semantic_ids: Codes of the vectors, each with a learned vector, take the place of the
+            vectors and of their projector; None: they do not.
         with_ids: How a learned vector an item is added to that of the text; None: text alone.
+            ``"alignment"`` scores by it alone, and lets training draw it to the text's.
+        auxiliary: A loss of the item vectors that is added in training; `AlignmentConfig` belongs
+            to ``with_ids="alignment"``.
         encoder_kind: Of a nearest arm, what kind its encoder is; see `nearest`.
         control: What the arm controls for, as in `tcf.study.controls`; None: it is no control.
             ``"random_weights"`` draws the weights of ``encoder`` anew.
@@ -99,6 +139,8 @@ class Arm(Config):
         "encoder_kind",
         "control",
         "control_of",
+        "semantic_ids",
+        "auxiliary",
         "quantization",
         "user_text",
         "transfer",
@@ -118,7 +160,11 @@ class Arm(Config):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
     transforms: tuple[Transform, ...] = ()
     tuned: TunedConfig | None = None
-    with_ids: Literal["sum", "concatenation", "gate"] | None = None
+    semantic_ids: SemanticIdsConfig | None = None
+    with_ids: Literal["sum", "concatenation", "gate", "alignment"] | None = None
+    auxiliary: (
+        Annotated[AlignmentConfig | SelfSupervisionConfig, Field(discriminator="name")] | None
+    ) = None
     encoder_kind: Literal["model", "random", "static"] | None = None
     control: (
         Literal["width", "random_weights", "shuffled", "random_vectors", "tfidf", "popularity"]
@@ -137,9 +183,17 @@ class Arm(Config):
                 f"arm {self.name!r} of kind {self.kind!r} "
                 f"{'needs an' if self.has_text else 'takes no'} encoder; got {self.encoder!r}"
             )
-        for setting in ("transforms", "tuned", "with_ids", "quantization"):
+        for setting in (
+            "transforms",
+            "tuned",
+            "semantic_ids",
+            "with_ids",
+            "auxiliary",
+            "quantization",
+        ):
             value = getattr(self, setting)
-            if value and not self.has_text:
+            as_it_is = self.kind == "nearest" and setting not in ("transforms", "quantization")
+            if value and (as_it_is or not self.has_text):
                 raise ValueError(
                     f"arm {self.name!r} of kind {self.kind!r} takes no {setting}; got {value}"
                 )
@@ -159,15 +213,32 @@ class Arm(Config):
                 f"arm {self.name!r} must name a language model to be tuned, LoRA included; "
                 f"{self.encoder!r} is a static encoder and has no blocks"
             )
-        if self.transforms or self.layer != -1:
+        if self.transforms or self.layer != -1 or self.semantic_ids:
             raise ValueError(
-                f"arm {self.name!r} is tuned, so it reads the last layer and takes no transforms; "
-                f"got layer={self.layer}, transforms={self.transforms}"
+                f"arm {self.name!r} is tuned, so it reads the last layer and takes no transforms "
+                f"and no semantic IDs; got layer={self.layer}, transforms={self.transforms}, "
+                f"semantic_ids={self.semantic_ids}"
             )
         if self.quantization is not None:
             raise ValueError(
                 f"arm {self.name!r} is tuned, and weights of {self.quantization} cannot be "
                 "trained: leave quantization out, or freeze the encoder"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _an_auxiliary_loss_is_of_frozen_vectors(self) -> "Arm":
+        aligned = isinstance(self.auxiliary, AlignmentConfig)
+        if aligned != (self.with_ids == "alignment"):
+            raise ValueError(
+                f"with_ids='alignment' and auxiliary=AlignmentConfig() go together; arm "
+                f"{self.name!r} got with_ids={self.with_ids!r} and auxiliary={self.auxiliary!r}"
+            )
+        mixed = self.tuned or self.semantic_ids or (None if aligned else self.with_ids)
+        if self.auxiliary is not None and mixed:
+            raise ValueError(
+                f"arm {self.name!r} has an auxiliary loss, {self.auxiliary.name}, of frozen text "
+                f"vectors as they are; it takes no tuned, semantic_ids or with_ids; got {mixed!r}"
             )
         return self
 
@@ -180,10 +251,12 @@ class Arm(Config):
                 f"arm {self.name!r} must name a language model to read users' texts as well as "
                 f"items'; it is of kind {self.kind!r}"
             )
-        if self.tuned is not None or self.transforms or self.transfer is not None:
+        changed = (self.tuned, self.transforms, self.transfer, self.semantic_ids, self.auxiliary)
+        if any(changed):
             raise ValueError(
                 f"arm {self.name!r} reads users' texts, so its encoder is frozen and its vectors "
-                "are as they come: leave tuned, transforms and transfer out"
+                "are as they come: leave tuned, transforms and transfer, semantic_ids and "
+                "auxiliary out"
             )
         return self
 
@@ -207,7 +280,7 @@ class Arm(Config):
             if self.share == 0:
                 raise ValueError(f"arm {self.name!r} must learn from somebody; got share=0")
             return self
-        if self.kind == "id" or self.with_ids is not None:
+        if self.kind == "id" or self.with_ids or self.semantic_ids:
             raise ValueError(
                 f"arm {self.name!r} learns item IDs, which cannot transfer: the items of another "
                 "data set are others, and IDs say nothing of them. Give an arm of text alone"

@@ -1,4 +1,4 @@
-"""Settings of each backbone, with the study's as defaults. Loads no torch."""
+"""Settings of each backbone and projector, with the study's as defaults. Loads no torch."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -103,7 +103,7 @@ class TextUsersConfig(Config):
 
 
 class ProjectorConfig(Config):
-    """Settings of the projector of `tcf.model.FrozenTextTower`."""
+    """Settings of the projector of `tcf.model.FrozenTextTower` and `TunedTextTower`."""
 
     added: ClassVar[tuple[str, ...]] = ("activation",)
 
@@ -111,6 +111,17 @@ class ProjectorConfig(Config):
     dropout: Share = 0.1
     activation: bool = True
 
+
+class MixtureConfig(Config):
+    """Settings of `tcf.model.MixtureProjector`, the projector of a frozen arm."""
+
+    name: Literal["mixture"] = "mixture"
+    num_experts: Count = 8
+    dropout: Share = 0.2
+    noise: bool = True
+
+
+AnyProjector = ProjectorConfig | MixtureConfig
 
 AnyBackbone = (
     AlphaRecConfig

@@ -1,21 +1,28 @@
 """From a run's config to its untrained recommender, or to what needs no training."""
 
+from typing import Any
+
+import numpy as np
 import torch
 
 from tcf.data.split import Split
 from tcf.encode.embeddings import Embeddings
 from tcf.encode.trunk import TrunkStates
+from tcf.model.auxiliary import Alignment, Auxiliary, SelfSupervision
 from tcf.model.backbones import BACKBONES
 from tcf.model.chance import Chance
 from tcf.model.hybrid import HybridTower
+from tcf.model.mixture import MixtureProjector
 from tcf.model.nearest import NearestNeighbour
 from tcf.model.popularity import Popularity
 from tcf.model.recommender import Recommender
+from tcf.model.semantic import SemanticIdTower
 from tcf.model.towers import FrozenTextTower, IdTower, Tower
 from tcf.model.transitions import Transitions
 from tcf.model.tuned import TunedTextTower
 from tcf.model.user_texts import NearestToText
-from tcf.study.backbones import TextUsersConfig
+from tcf.study.arms import SelfSupervisionConfig
+from tcf.study.backbones import MixtureConfig, TextUsersConfig
 from tcf.study.config import RunConfig
 from tcf.study.user_texts import ItemsAndUsers
 
@@ -48,13 +55,13 @@ def build(config: RunConfig, split: Split, embeddings: ItemText | None) -> Recom
         scores=config.scores,
         temperature=config.temperature,
         learn_temperature=config.learn_temperature,
+        auxiliary=_auxiliary(config, split, embeddings),
     )
 
 
 def _tower(config: RunConfig, split: Split, embeddings: ItemText | None) -> Tower:
-    if embeddings is None:
+    if embeddings is None or config.arm.with_ids == "alignment":
         return IdTower(split.num_items, dim=config.dim)
-    settings = {"dim": config.dim, **config.projector.model_dump()}
     if isinstance(embeddings, TrunkStates):
         tuned = config.arm.tuned
         assert tuned is not None
@@ -68,15 +75,45 @@ def _tower(config: RunConfig, split: Split, embeddings: ItemText | None) -> Towe
             gradient_checkpointing=tuned.gradient_checkpointing,
             batch_tokens=tuned.batch_tokens,
             kept_tokens=tuned.kept_tokens,
-            **settings,
+            dim=config.dim,
+            **config.projector.model_dump(),
+        )
+    elif config.arm.semantic_ids is not None:
+        assert isinstance(embeddings, Embeddings)
+        text = SemanticIdTower(
+            embeddings,
+            split.catalog,
+            dim=config.dim,
+            fit_on=np.unique(split.train.rows),
+            **config.arm.semantic_ids.model_dump(),
         )
     else:
         vectors = embeddings.items if isinstance(embeddings, ItemsAndUsers) else embeddings
-        text = FrozenTextTower(vectors, split.catalog, **settings)
+        text = FrozenTextTower(
+            vectors, split.catalog, dim=config.dim, **_projector(config, vectors.width)
+        )
     if config.arm.with_ids is None:
         return text
     ids = IdTower(split.num_items, dim=config.dim)
     return HybridTower(ids, text, combine=config.arm.with_ids)
+
+
+def _auxiliary(config: RunConfig, split: Split, embeddings: ItemText | None) -> Auxiliary | None:
+    chosen = config.arm.auxiliary
+    if chosen is None or not chosen.weight:
+        return None
+    settings = chosen.model_dump(exclude={"name"})
+    if isinstance(chosen, SelfSupervisionConfig):
+        return SelfSupervision(**settings)
+    assert isinstance(embeddings, Embeddings)
+    return Alignment(embeddings, split.catalog, dim=config.dim, **settings)
+
+
+def _projector(config: RunConfig, width: int) -> dict[str, Any]:
+    if isinstance(config.projector, MixtureConfig):
+        settings = config.projector.model_dump(exclude={"name"})
+        return {"projector": MixtureProjector(width, config.dim, **settings)}
+    return config.projector.model_dump()
 
 
 def untrained(

@@ -166,8 +166,8 @@ def _alike(cells: Sequence[Cell], of: Cell) -> dict[str, Cell]:
 def _is_frozen_text(cell: Cell) -> bool:
     """Whether an arm is a language model's vectors and nothing else, so that sizes compare."""
     arm = _arm(cell)
-    tuned_or_mixed = arm.get("tuned") or arm.get("with_ids")
-    return arm["kind"] == "model" and not tuned_or_mixed and not _control(cell)
+    more = any(arm.get(name) for name in ("tuned", "with_ids", "semantic_ids", "auxiliary"))
+    return arm["kind"] == "model" and not more and not _control(cell)
 
 
 def _learns_otherwise(cell: Cell) -> bool:

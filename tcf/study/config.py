@@ -14,7 +14,14 @@ from tcf.data.dataset import Counts
 from tcf.data.filter import Filter
 from tcf.data.split import Split, leave_one_out
 from tcf.study.arms import Arm
-from tcf.study.backbones import AnyBackbone, Backbone, ProjectorConfig, TextUsersConfig
+from tcf.study.backbones import (
+    AnyBackbone,
+    AnyProjector,
+    Backbone,
+    MixtureConfig,
+    ProjectorConfig,
+    TextUsersConfig,
+)
 from tcf.study.space import Tuning
 from tcf.train.config import Config, Count, Positive, TrainConfig
 
@@ -56,7 +63,7 @@ class RunConfig(Config):
     arm: Arm
     backbone: Backbone | None
     dim: Count = 64
-    projector: ProjectorConfig = ProjectorConfig()
+    projector: AnyProjector = ProjectorConfig()
     train: TrainConfig = TrainConfig()
     seed: Annotated[int, Field(ge=0)] = 0
     scores: Literal["dot", "cosine"] = "dot"
@@ -77,6 +84,15 @@ class RunConfig(Config):
                 f"arm {self.arm.name!r} of kind {self.arm.kind!r} "
                 f"{'needs a' if self.arm.is_trained else 'takes no'} backbone; "
                 f"got {self.backbone!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_tuned_encoder_has_dense_layers(self) -> "RunConfig":
+        if self.arm.tuned is not None and isinstance(self.projector, MixtureConfig):
+            raise ValueError(
+                f"arm {self.arm.name!r} tunes its encoder and takes no mixture: give its runs a "
+                f"ProjectorConfig; got {self.projector!r}"
             )
         return self
 
@@ -163,7 +179,7 @@ def grid(
     backbones: Sequence[Preset | tuple[AnyBackbone, TrainConfig]],
     seeds: Sequence[int] = (0, 1, 2),
     dim: int | None = None,
-    projector: ProjectorConfig = _PROJECTOR,
+    projector: AnyProjector = _PROJECTOR,
 ) -> tuple[RunConfig, ...]:
     """Return every arm under every backbone with every seed; what is not trained once.
 

@@ -40,7 +40,7 @@ def controls(arms: Sequence[Arm], *, which: Collection[str] = tuple(CONTROLS)) -
         arm
         for arm in arms
         if arm.kind == "model"
-        and arm.tuned is arm.with_ids is arm.transfer is None
+        and not (arm.tuned or arm.with_ids or arm.transfer or arm.semantic_ids or arm.auxiliary)
         and arm.share == 1
     ]
     if not encoders:

@@ -178,7 +178,8 @@ def _epoch(
     config: RunConfig, split: Split, width: int, users: int, items: int, interactions: int
 ) -> tuple[float, int]:
     """Return the FLOPs of an epoch and of ranking after it, and the trained parameters."""
-    arm = config.arm.model_copy(update={"tuned": None, "transforms": ()})
+    # codes are looked up; the projector in their place is no less work
+    arm = config.arm.model_copy(update={"tuned": None, "transforms": (), "semantic_ids": None})
     vectors = None
     if arm.has_text:
         about: dict[str, Any] = {"name": "", "parameters": {}}

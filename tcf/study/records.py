@@ -105,8 +105,12 @@ def learned_from(part: Split | None) -> dict[str, int]:
     return {"users": users, "interactions": part.train.num_interactions}
 
 
-def about_vectors(embeddings: "ItemText | None") -> dict[str, Any] | None:
-    """Return what a record tells of a run's item vectors; None without text."""
+def about_vectors(embeddings: "ItemText | None", model: Any) -> dict[str, Any] | None:
+    """Return what a record tells of a run's item vectors; None without text.
+
+    Of a tower of semantic IDs it tells the share of items that have all their codes in common with
+    another.
+    """
     if embeddings is None:
         return None
     about = {
@@ -115,8 +119,13 @@ def about_vectors(embeddings: "ItemText | None") -> dict[str, Any] | None:
         "width": embeddings.width,
         "parameters": embeddings.manifest["parameters"],
     }
-    transforms = embeddings.manifest.get("transforms")
-    return {**about, "transforms": transforms} if transforms else about
+    if transforms := embeddings.manifest.get("transforms"):
+        about["transforms"] = transforms
+    tower: Any = getattr(model, "tower", None)
+    tower = getattr(tower, "text", tower)  # of one beside IDs
+    if (sharing := getattr(tower, "num_sharing", None)) is not None:
+        about["sharing_codes"] = round(sharing / tower.num_items, 6)
+    return about
 
 
 def about_history(history: "History | None") -> dict[str, Any] | None:

@@ -320,7 +320,7 @@ def _run_claimed(
             "numbers": NUMBERS,
             "config": config.model_dump(mode="json"),
             "data": settings.data,
-            "vectors": about_vectors(embeddings),
+            "vectors": about_vectors(embeddings, model),
             "parameters": parameters,
             "compute": {
                 "device": where.type,

@@ -67,6 +67,8 @@ def series_of(arm: Mapping[str, Any]) -> str:
     marks = [
         (arm.get("tuned") or {}).get("method"),
         f"with IDs, {arm['with_ids']}" if arm.get("with_ids") else None,
+        "semantic IDs" if arm.get("semantic_ids") else None,
+        (arm.get("auxiliary") or {}).get("name") if not arm.get("with_ids") else None,
         arm.get("control"),
     ]
     return ", ".join([arm["family"], *(mark for mark in marks if mark)])

@@ -11,7 +11,7 @@ from pydantic import (
     model_serializer,
 )
 
-__all__ = ["Config", "Count", "Positive", "TrainConfig"]
+__all__ = ["Config", "Count", "NotNegative", "Positive", "TrainConfig"]
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]

@@ -27,6 +27,7 @@ EXPERIMENTS = Path(__file__).parents[2] / "experiments"
         ("microlens_tuned", 9),
         ("presets", 8),
         ("q5_llm_ranker", 4),
+        ("neighbours", 22),
     ],
 )
 def test_a_study_plans_its_runs(name: str, num_runs: int):

@@ -26,6 +26,9 @@ EQUAL: dict[str, dict[str, Any]] = {
         ("text", "full_softmax_unknown", {}),
         ("text", "sampled_softmax", {"num_negatives": 5, "gather_negatives": False}),
         ("DSSM", "in_batch_softmax", {}),
+        ("aligned", "in_batch_softmax", {}),
+        ("aligned", "full_softmax", {}),
+        ("self-supervised", "in_batch_softmax", {}),
         ("NGCF", "in_batch_softmax", {}),
         ("AlphaRec", "sampled_softmax", {"num_negatives": 5}),
     ]

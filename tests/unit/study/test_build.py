@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from tcf.model.backbones import BACKBONES
+from tcf.model.mixture import MixtureProjector
 from tcf.model.nearest import NearestNeighbour
 from tcf.model.popularity import Popularity
 from tcf.model.transitions import Transitions
-from tcf.study.arms import Arm
-from tcf.study.backbones import AnyBackbone, SASRecConfig
+from tcf.study.arms import Arm, TunedConfig
+from tcf.study.backbones import AnyBackbone, MixtureConfig, ProjectorConfig, SASRecConfig
 from tcf.study.build import build, untrained
 from tcf.study.config import RunConfig
 from tests import worlds
@@ -78,3 +79,27 @@ def test_what_is_trained_is_not_taken_for_untrained():
     config = RunConfig(dataset="d", arm=ID, backbone=SASRecConfig())
     with pytest.raises(ValueError, match="d/SASRec/ID/seed 0 needs a recommender and its training"):
         untrained(config, SPLIT, None)
+
+
+def test_a_projector_is_dense_layers_or_a_mixture():
+    config = RunConfig(
+        dataset="d",
+        arm=TEXT,
+        backbone=SASRecConfig(),
+        dim=8,
+        projector=MixtureConfig(num_experts=3, noise=False),
+    )
+    again = RunConfig.model_validate_json(config.model_dump_json())
+    assert again == config
+    projector = build(again, SPLIT, VECTORS).tower.projector
+    assert isinstance(projector, MixtureProjector)
+    assert len(projector.experts) == 3 and projector.spread is None
+    for held in ({}, {"num_layers": 1}, {"dropout": 0.0}):  # as every record before has them
+        plain = RunConfig.model_validate({**config.model_dump(), "projector": held})
+        assert plain.projector == ProjectorConfig(**held)
+
+
+def test_a_tuned_encoder_takes_no_mixture():
+    arm = Arm(name="t", kind="model", encoder="e", tuned=TunedConfig(method="all"))
+    with pytest.raises(ValueError, match="arm 't' tunes its encoder and takes no mixture"):
+        RunConfig(dataset="d", arm=arm, backbone=SASRecConfig(), projector=MixtureConfig())

@@ -7,10 +7,12 @@ import pytest
 from tcf.data import Counts
 from tcf.errors import EncoderError
 from tcf.study import (
+    AlignmentConfig,
     Arm,
     DSSMConfig,
     LightGCNConfig,
     SASRecConfig,
+    SemanticIdsConfig,
     Study,
     TextUsersConfig,
     TunedConfig,
@@ -125,6 +127,18 @@ def test_a_loss_over_the_catalogue_grows_with_it():
 def test_counts_that_tell_too_little(counts: Counts, message: str):
     with pytest.raises(ValueError, match=message):
         cells_of(Arm(name="ID", kind="id"), counts=counts)
+
+
+def test_arms_with_codes_or_an_auxiliary_loss_are_planned(encoder: str):
+    text = {"kind": "model", "encoder": encoder, "max_tokens": 10}
+    aligned = Arm(name="aligned", with_ids="alignment", auxiliary=AlignmentConfig(), **text)
+    codes = Arm(name="codes", semantic_ids=SemanticIdsConfig(), **text)
+    by_id, plain, *planned = cells_of(
+        Arm(name="ID", kind="id"), Arm(name="frozen", **text), aligned, codes
+    )
+    assert all(cell.disk_bytes == plain.disk_bytes for cell in planned)
+    assert planned[0].train_flops > by_id.train_flops
+    assert planned[0].peak_bytes > by_id.peak_bytes
 
 
 def test_encoders_that_a_study_makes_itself_are_not_planned():

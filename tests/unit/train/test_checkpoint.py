@@ -14,9 +14,11 @@ from torch import Tensor
 
 from tcf.data.split import Split
 from tcf.errors import CacheError
+from tcf.model.auxiliary import Alignment, SelfSupervision
 from tcf.model.dssm import DSSM
 from tcf.model.layers import Dropout, Stream
 from tcf.model.losses import LOSSES, Candidates, Loss
+from tcf.model.mixture import MixtureProjector
 from tcf.model.ngcf import NGCF
 from tcf.model.recommender import Recommender
 from tcf.model.sasrec import SASRec
@@ -41,11 +43,18 @@ def recommender(arm: str, *, split: Split = SPLIT, scale: float = 1, **settings:
         backbone = NGCF(dim=DIM, **NGCF.of_split(split))
         return Recommender(IdTower(split.num_items, dim=DIM), backbone, seed=0)
     backbone = SASRec(dim=DIM, max_history=5, **settings)
-    if arm == "ID":
-        return Recommender(IdTower(split.num_items, dim=DIM), backbone, seed=0)
     vectors = scale * np.random.default_rng(0).normal(size=(split.num_items, 6))
-    tower = FrozenTextTower(worlds.embeddings(split.catalog, vectors), split.catalog, dim=DIM)
-    return Recommender(tower, backbone, seed=0, learn_temperature=True)
+    if arm in ("ID", "aligned"):
+        items = worlds.embeddings(split.catalog, vectors)
+        aligned = Alignment(items, split.catalog, dim=DIM, num_items=9) if arm != "ID" else None
+        tower = IdTower(split.num_items, dim=DIM)
+        return Recommender(tower, backbone, seed=0, auxiliary=aligned)
+    mixture = MixtureProjector(6, DIM, num_experts=3) if arm == "mixture" else None
+    tower = FrozenTextTower(
+        worlds.embeddings(split.catalog, vectors), split.catalog, dim=DIM, projector=mixture
+    )
+    supervised = SelfSupervision(num_items=9) if arm == "self-supervised" else None
+    return Recommender(tower, backbone, seed=0, learn_temperature=True, auxiliary=supervised)
 
 
 def train(arm: str, loss: Loss, config: TrainConfig = CONFIG, **settings: Any):
@@ -82,6 +91,10 @@ def assert_same(one: tuple, other: tuple) -> None:
         ("ID", "full_softmax", [4, 4]),  # each at the end of an epoch
         ("text", "in_batch_softmax", [0, 3, 7]),
         ("text", "sampled_softmax", [5, 2]),
+        ("mixture", "in_batch_softmax", [2, 5]),
+        ("aligned", "in_batch_softmax", [2, 5]),
+        ("aligned", "full_softmax", [3]),
+        ("self-supervised", "in_batch_softmax", [2, 5]),
         ("DSSM", "in_batch_softmax", [20, 3]),
         ("NGCF", "in_batch_softmax", [20, 3]),
         ("NGCF", "bpr", [7]),
