@@ -96,7 +96,9 @@ def forecast(study: Study, counts: Counts) -> list[CellForecast]:
 
 def _check_known(study: Study) -> None:
     """Raise where a name may be the study's own: making it to measure it would be no plan."""
-    names = {run.arm.encoder for run in study.runs if run.arm.encoder} - ENCODERS.keys()
+    arms = [run.arm for run in study.runs]
+    models = [arm for arm in arms if "static" not in (arm.kind, arm.encoder_kind)]
+    names = {arm.encoder for arm in models if arm.encoder} - ENCODERS.keys()
     if study.encoders is not None and names:
         raise EncoderError(
             f"what {study.name} takes is not known beforehand: it makes or finds encoders itself, "

@@ -14,7 +14,9 @@ from tcf.study import (
     SASRecConfig,
     SemanticIdsConfig,
     Study,
+    TextUsersConfig,
     TunedConfig,
+    UserText,
     grid,
 )
 from tcf.study.forecast import CellForecast, forecast
@@ -52,6 +54,16 @@ def test_vectors_and_states_on_disk(encoder: str):
     assert frozen.download_bytes == states.download_bytes == 0  # the weights are here
     assert states.train_flops > frozen.train_flops
     assert frozen.reading != states.reading
+
+
+def test_users_that_are_texts_are_encoded_and_kept_as_well(encoder: str):
+    text = Arm(name="text", kind="model", encoder=encoder, max_tokens=10)
+    users = text.model_copy(update={"name": "users", "user_text": UserText(max_tokens=40)})
+    (items,) = cells_of(text)
+    (both,) = cells_of(users, backbone=TextUsersConfig())
+    assert both.disk_bytes - items.disk_bytes == 3 * 500 * tiny_models.WIDTH * 4
+    assert both.reading != items.reading
+    assert both.train_flops > 0
 
 
 def test_what_needs_no_encoder_encodes_nothing():
