@@ -120,7 +120,7 @@ class GraphBackbone(Backbone):
         num_layers: Steps along the edges; 0 changes nothing.
     """
 
-    examples: Literal["sequences", "cloze", "pairs"] = "pairs"
+    examples: Literal["sequences", "cloze", "pairs", "last"] = "pairs"
     max_history = 0
 
     def __init__(self, *, graph: Graph, dim: int, num_layers: int):
