@@ -10,7 +10,7 @@ It takes 35 minutes of one core and is made once, in the cache that the study ru
 
 import hashlib
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,8 +25,7 @@ from tcf.encode.encoders import ENCODERS
 from tcf.encode.ladder import Recipe, Size, equal_ratios, train_ladder
 from tcf.errors import DataError, EncoderError
 from tcf.study import Arm, Study
-
-Load = Callable[[Path | None], tuple[Catalog, Interactions]]
+from tcf.study.config import Load
 
 DATASETS = ("microlens-50k", "ml-latest-small", "online-retail")
 """Folders of `--data`, which are also the names in records."""
@@ -51,7 +50,14 @@ def load(
     """Read a data set's folder in ``data``; of more than ``most_users`` so many are drawn."""
     if data is None:
         raise DataError(f"{dataset} is a folder in that of the data sets: name it with --data")
-    catalog, interactions, _ = filter_interactions(*read_plain(data / dataset, text=text))
+    return sampled(*read_plain(data / dataset, text=text), most_users=most_users)
+
+
+def sampled(
+    catalog: Catalog, interactions: Interactions, *, most_users: int
+) -> tuple[Catalog, Interactions]:
+    """Leave out what a study leaves out, and of more than ``most_users`` draw so many."""
+    catalog, interactions, _ = filter_interactions(catalog, interactions)
     if interactions.num_users > most_users:
         rng = np.random.default_rng(SEED)
         interactions = sample_users(interactions, num_users=most_users, rng=rng)

@@ -16,25 +16,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from experiments.here import (
     DATASETS,
     LADDER,
     MINILM,
-    SEED,
     encoders,
     ladder_arms,
     loader,
+    sampled,
     shrunk,
 )
 from tcf.data import (
     Catalog,
     Counts,
     Interactions,
-    filter_interactions,
     load_dataset,
-    sample_users,
 )
 from tcf.encode.encoders import ENCODERS
 from tcf.errors import DataError
@@ -142,12 +138,6 @@ def published(dataset: str, data: Path | None, **options: Any) -> tuple[Catalog,
     """
     if data is None:
         raise DataError(f"{dataset} is a folder in that of the data sets: name it with --data")
-    catalog, interactions, _ = filter_interactions(
-        *load_dataset(dataset, data / dataset, **options)
-    )
     num_users = PAPER[dataset].users
     assert num_users is not None
-    if interactions.num_users > num_users:
-        rng = np.random.default_rng(SEED)
-        interactions = sample_users(interactions, num_users=num_users, rng=rng)
-    return catalog, interactions
+    return sampled(*load_dataset(dataset, data / dataset, **options), most_users=num_users)
