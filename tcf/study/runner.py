@@ -4,47 +4,24 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import torch
-from filelock import FileLock, Timeout
 
 from tcf.data.audit import audit_split
 from tcf.data.findings import summary
 from tcf.data.location import cache_folder
-from tcf.data.sources import train_share
-from tcf.data.split import LEAVE_ONE_OUT, Split
-from tcf.evaluate.catalog_metrics import list_metrics
-from tcf.evaluate.ranking import rank_and_list
-from tcf.model.carry import carry_weights
-from tcf.model.recommender import Recommender
-from tcf.study.build import ItemText, build, device, untrained
-from tcf.study.config import NUMBERS, RunConfig, Study
-from tcf.study.executors import one_thread, run_all, worker_count
+from tcf.data.split import LEAVE_ONE_OUT
+from tcf.study.build import ItemText
+from tcf.study.config import RunConfig, Study
+from tcf.study.executors import run_all, worker_count
+from tcf.study.one_run import Settings, run_one
 from tcf.study.opened import Opened, Start, open_study
-from tcf.study.provenance import peak_bytes, provenance, training_flops
-from tcf.study.records import (
-    SCHEMA,
-    about_history,
-    about_vectors,
-    learned_from,
-    record_path,
-    split_path,
-    summarize,
-    write_ledger,
-    write_record,
-    write_split_ledger,
-)
+from tcf.study.provenance import provenance
+from tcf.study.records import split_path, write_split_ledger
 from tcf.study.tuning import tune
-from tcf.train import History, fit
 
-if TYPE_CHECKING:
-    from accelerate import Accelerator
-
-_LIST_LENGTH = 10  # of the lists whose coverage, Gini and novelty a record keeps
+_Task = tuple[RunConfig, str, ItemText | None, Start | None]
 
 
 @dataclass(frozen=True)
@@ -54,26 +31,6 @@ class Outcome:
     num_found: int
     num_made: int
     num_elsewhere: int
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """What every run of a study needs to know."""
-
-    split: Split
-    metrics: tuple[str, ...]
-    records: Path
-    claims: Path
-    checkpoints: Path
-    checkpoint_every_seconds: float
-    models: Path
-    keep_models: bool
-    weights_needed: bool
-    tracking: Path
-    track: str | None
-    data: Mapping[str, Any]
-    provenance: Mapping[str, Any]
-    searches: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -154,13 +111,12 @@ def _run_opened(opened: Opened, how: _How, *, weights_needed: bool = False) -> O
         how: Folders and settings.
         weights_needed: A run is finished only when its weights are there as well.
     """
-    study, split, report, say = opened.study, opened.split, opened.report, how.say
-    # of plain leave-one-out records never told
-    told = {} if split.report == LEAVE_ONE_OUT else {"split": split.report.as_dict()}
-    for step in report.steps:
+    study, split, say = opened.study, opened.split, how.say
+    for step in opened.report.steps:
         say(f"{study.name}: {step.name}: {step}")
-    say(f"{study.name}: {report}")
-    if told:
+    say(f"{study.name}: {opened.report}")
+    told = {} if split.report == LEAVE_ONE_OUT else {"split": split.report.as_dict()}
+    if told:  # of plain leave-one-out neither lines nor records ever told
         say(f"{study.name}: {split.report}")
     if study.tuning is not None:
         study = tune(
@@ -172,59 +128,45 @@ def _run_opened(opened: Opened, how: _How, *, weights_needed: bool = False) -> O
             num_workers=how.num_workers,
             say=say,
         )
-    models = how.cache / "models"
-    finished, todo = [], []
-    for config in study.runs:
-        key = opened.key(config)
-        vectors, start = opened.vectors.get(config.arm.name), opened.start(config)
-        path = record_path(how.records, config, fingerprint=key)
-        done = _is_done(path, key, models if weights_needed else None)
-        (finished if done else todo).append((config, key, vectors, start))
-        if done:  # what a kill between the record and this left
-            shutil.rmtree(how.cache / "checkpoints" / key, ignore_errors=True)
-    say(f"{study.name}: {len(finished)} runs found, {len(todo)} to make")
-    _make_sources(opened, {start.key for *_, start in todo if start is not None}, how)
-    if not split_path(how.records, split.checksum).exists():
-        write_split_ledger(split_path(how.records, split.checksum), split)
-    settings = _Settings(
+    settings = Settings(
         split=split,
         metrics=study.metrics,
         records=how.records,
-        claims=how.cache / "claims",
-        checkpoints=how.cache / "checkpoints",
+        cache=how.cache,
         checkpoint_every_seconds=how.checkpoint_every_seconds,
-        models=models,
         keep_models=how.keep_models or weights_needed,
         weights_needed=weights_needed,
-        tracking=how.cache / "tracking",
         track=how.track,
-        data={
-            "checksum": split.checksum,
-            **report.as_dict(),
-            **told,
-            **_audited(split, len(todo)),
-        },
+        data={"checksum": split.checksum, **opened.report.as_dict(), **told},
         provenance=provenance(),
         searches=study.searches,
     )
-    workers = worker_count(how.num_workers, num_tasks=len(todo))
-    made, failures = 0, []
-    began = time.monotonic()
-    for (config, *_), result in run_all(run_one, todo, shared=(settings,), num_workers=workers):
-        if isinstance(result, Exception):
-            failures.append((config, result))
-            say(f"{config.name}: failed: {result}")
-            continue
-        made += result is not None
-        left = (time.monotonic() - began) / max(made, 1) * (len(todo) - made)
-        what = result or "in another process"
-        say(f"{config.name}: {what} [{made}/{len(todo)}, {left:.0f} s left]")
-    if failures:
-        raise RuntimeError(
-            f"{len(failures)} of {len(todo)} runs failed, the first {failures[0][0].name}: "
-            f"{failures[0][1]}"
-        ) from failures[0][1]
-    return Outcome(len(finished), made, len(todo) - made)
+    todo = [task for task in _tasks(opened, study) if not _finished(task, settings)]
+    num_found = len(study.runs) - len(todo)
+    say(f"{study.name}: {num_found} runs found, {len(todo)} to make")
+    _make_sources(opened, {start.key for *_, start in todo if start is not None}, how)
+    if not split_path(how.records, split.checksum).exists():
+        write_split_ledger(split_path(how.records, split.checksum), split)
+    if todo:  # what records tell of the files' audit; older ones tell nothing
+        audited = {"audit": summary(audit_split(split))}
+        settings = replace(settings, data={**settings.data, **audited})
+    num_made = _make(todo, settings, how)
+    return Outcome(num_found, num_made, len(todo) - num_made)
+
+
+def _tasks(opened: Opened, study: Study) -> Iterator[_Task]:
+    for config in study.runs:
+        vectors, start = opened.vectors.get(config.arm.name), opened.start(config)
+        yield config, opened.key(config), vectors, start
+
+
+def _finished(task: _Task, settings: Settings) -> bool:
+    """Return whether a run is done, and then clear what a kill after its record has left."""
+    config, key, *_ = task
+    done = settings.is_done(config, key)
+    if done:
+        shutil.rmtree(settings.checkpoints(key), ignore_errors=True)
+    return done
 
 
 def _make_sources(opened: Opened, keys: Collection[str], how: _How) -> None:
@@ -236,146 +178,27 @@ def _make_sources(opened: Opened, keys: Collection[str], how: _How) -> None:
             _run_opened(wanted, how, weights_needed=True)
 
 
-def run_one(
-    config: RunConfig,
-    key: str,
-    embeddings: ItemText | None,
-    start: Start | None,
-    settings: _Settings,
-) -> str | None:
-    """Make one run and write its ledger, then its record; None if another process has it.
+def _make(todo: Sequence[_Task], settings: Settings, how: _How) -> int:
+    """Make the runs and return how many; those of other processes are theirs.
 
-    Where its weights are needed, it waits for the other process; where they alone are missing, it
-    is trained again and its record stays.
+    Raises:
+        RuntimeError: When all have ended, if one failed.
     """
-    path = record_path(settings.records, config, fingerprint=key)
-    needed = settings.models if settings.weights_needed else None
-    settings.claims.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(settings.claims / f"{key}.lock", blocking=settings.weights_needed):
-            if _is_done(path, key, needed):
-                return None
-            said = _run_claimed(config, key, embeddings, start, settings, path)
-            shutil.rmtree(settings.checkpoints / key, ignore_errors=True)
-            return said
-    except Timeout:
-        return None
-
-
-def _is_done(path: Path, key: str, weights: Path | None) -> bool:
-    return path.exists() and (weights is None or _weights(weights, key).exists())
-
-
-def _weights(folder: Path, key: str) -> Path:
-    return folder / f"{key}.safetensors"
-
-
-def _run_claimed(
-    config: RunConfig,
-    key: str,
-    embeddings: ItemText | None,
-    start: Start | None,
-    settings: _Settings,
-    path: Path,
-) -> str:
-    split = settings.split
-    with one_thread():
-        history, parameters, flops, where = None, {}, 0, torch.device("cpu")
-        part = split if config.arm.share else None
-        if config.backbone is None:
-            model = untrained(config, split, embeddings)
-        else:
-            where = device()
-            model = build(config, split, embeddings).to(where)
-            parameters = model.num_parameters()
-            if start is not None:
-                assert config.arm.transfer is not None
-                carry_weights(
-                    model,
-                    _weights(settings.models, start.key),
-                    carry=config.arm.transfer.carry,
-                    user_ids=start.user_ids,
-                )
-            if config.arm.share:
-                part = train_share(split, share=config.arm.share, seed=config.seed)
-                history = _fit(model, part, config, key, settings)
-                flops = training_flops(model, part, config.train) * len(history.epochs)
-            if settings.keep_models:
-                model.save(_weights(settings.models, key))
-            if path.exists():  # of a run whose record was kept and whose weights were not
-                return f"weights alone, in {history.seconds if history else 0:.0f} s"
-        began = time.perf_counter()
-        ledger, lists = rank_and_list(model, split.test, k=_LIST_LENGTH)
-        test_seconds = time.perf_counter() - began
-    train_seconds = history.seconds if history else 0.0
-    metrics = summarize(ledger, settings.metrics)
-    train_counts = split.train.item_counts(split.num_items)[1:]
-    search = settings.searches.get(config.cell) if config.tuning else None
-    write_ledger(path.with_suffix(".parquet"), ledger)
-    write_record(
-        path,
-        {
-            "schema": SCHEMA,
-            "fingerprint": key,
-            "numbers": NUMBERS,
-            "config": config.model_dump(mode="json"),
-            "data": settings.data,
-            "vectors": about_vectors(embeddings, model),
-            "parameters": parameters,
-            "compute": {
-                "device": where.type,
-                "num_threads": 1,
-                "train_flops": flops,
-                "train_seconds": round(train_seconds, 2),
-                "test_seconds": round(test_seconds, 2),
-                "peak_process_bytes": peak_bytes(),
-            },
-            "history": about_history(history),
-            "metrics": metrics,
-            "lists": list_metrics(lists, train_counts=train_counts),  # older records have none
-            "target_in_history": int(split.test.target_in_history.sum()),
-            "provenance": {**settings.provenance, "seed": config.seed},
-            **({"tuning": search} if search else {}),
-            **({"source": start.as_dict()} if start else {}),
-            **({"learned_from": learned_from(part)} if part is not split else {}),
-        },
-    )
-    first = settings.metrics[0]
-    return f"{first} {metrics[first]['mean']:.4f} in {train_seconds + test_seconds:.0f} s"
-
-
-def _fit(
-    model: Recommender, split: Split, config: RunConfig, key: str, settings: _Settings
-) -> History:
-    accelerator = _tracker(config, key, settings)
-    history = fit(
-        model,
-        split,
-        config.train,
-        seed=config.seed,
-        progress=False,
-        checkpoint=settings.checkpoints / key / "training.safetensors",
-        checkpoint_every_seconds=settings.checkpoint_every_seconds,
-        accelerator=accelerator,
-    )
-    if accelerator is not None:
-        accelerator.end_training()
-    return history
-
-
-def _audited(split: Split, num_runs: int) -> dict[str, Any]:
-    """Return what records tell of the files' audit; older ones tell nothing."""
-    return {"audit": summary(audit_split(split))} if num_runs else {}
-
-
-def _tracker(config: RunConfig, key: str, settings: _Settings) -> "Accelerator | None":
-    """Return an accelerator whose tracker hears of one run, or None where none is wanted."""
-    if settings.track is None:
-        return None
-    from accelerate import Accelerator
-
-    settings.tracking.mkdir(parents=True, exist_ok=True)
-    tracker = Accelerator(log_with=settings.track, project_dir=settings.tracking)
-    slug = record_path(settings.tracking, config, fingerprint=key).stem
-    tracker.init_trackers(slug, config={"run": config.name, "fingerprint": key})
-    return tracker
+    workers = worker_count(how.num_workers, num_tasks=len(todo))
+    num_made, failures = 0, []
+    began = time.monotonic()
+    for (config, *_), result in run_all(run_one, todo, shared=(settings,), num_workers=workers):
+        if isinstance(result, Exception):
+            failures.append((config, result))
+            how.say(f"{config.name}: failed: {result}")
+            continue
+        num_made += result is not None
+        left = (time.monotonic() - began) / max(num_made, 1) * (len(todo) - num_made)
+        what = result or "in another process"
+        how.say(f"{config.name}: {what} [{num_made}/{len(todo)}, {left:.0f} s left]")
+    if failures:
+        raise RuntimeError(
+            f"{len(failures)} of {len(todo)} runs failed, the first {failures[0][0].name}: "
+            f"{failures[0][1]}"
+        ) from failures[0][1]
+    return num_made

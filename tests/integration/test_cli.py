@@ -330,12 +330,12 @@ class TestMistakes:
         assert "nowhere: a data folder is needed; there is none" in line
 
     def test_runs_that_fail_say_why_in_a_line(self, tmp_path: Path, monkeypatch):
-        from tcf.study import runner
+        from tcf.study import one_run
 
         def diverge(*_arguments, **_settings):
             raise ValueError("the training loss must stay finite")
 
-        monkeypatch.setattr(runner, "fit", diverge)
+        monkeypatch.setattr(one_run, "fit", diverge)
         arguments = ("--records", tmp_path / "r", "--cache", tmp_path / "c", "--workers", 1)
         done = tcf("run", STUDY, *arguments)
         assert done.exit_code == 1

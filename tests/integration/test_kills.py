@@ -127,10 +127,10 @@ def run_and_keep_weights(folder: Path, num_arms: int, ready: Any) -> None:
     """Run a study with a checkpoint at every step; the weights of each run are kept beside."""
     from safetensors.torch import save_file
 
-    from tcf.study import runner
+    from tcf.study import one_run, runner
     from tests.tiny_study import ARMS, study
 
-    original = runner.fit
+    original = one_run.fit
 
     def kept(model: Any, split: Any, config: Any, **settings: Any) -> Any:
         ready.set()  # from here on it trains
@@ -140,7 +140,7 @@ def run_and_keep_weights(folder: Path, num_arms: int, ready: Any) -> None:
         save_file(model.state_dict(), folder / "weights" / f"{key}.safetensors")
         return history
 
-    runner.fit = kept
+    one_run.fit = kept
     runner.run_study(
         study(max_epochs=5, arms=ARMS[:num_arms]),
         records=folder / "records",

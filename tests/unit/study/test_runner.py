@@ -13,7 +13,7 @@ import pytest
 
 from tcf.data import audit_split
 from tcf.data.findings import summary
-from tcf.study import runner
+from tcf.study import one_run
 from tcf.study.arms import Arm
 from tcf.study.config import Study, fingerprint
 from tcf.study.opened import load_split
@@ -127,7 +127,7 @@ def test_the_second_call_finds_everything_and_trains_nothing(
     def refuse(*_arguments, **_settings):
         raise AssertionError("nothing is to be trained")
 
-    monkeypatch.setattr(runner, "fit", refuse)
+    monkeypatch.setattr(one_run, "fit", refuse)
     before = {path: path.stat().st_mtime_ns for path in (made / "records").iterdir()}
     assert run(study(), made) == Outcome(num_found=5, num_made=0, num_elsewhere=0)
     assert before == {path: path.stat().st_mtime_ns for path in (made / "records").iterdir()}
@@ -140,7 +140,7 @@ def test_more_seeds_make_only_what_is_missing(
         (tmp_path / "records").mkdir(exist_ok=True)
         (tmp_path / "records" / path.name).write_bytes(path.read_bytes())
     assert run(study(), tmp_path) == Outcome(num_found=4, num_made=1, num_elsewhere=0)
-    monkeypatch.setattr(runner, "fit", lambda *_a, **_k: pytest.fail("popularity has no training"))
+    monkeypatch.setattr(one_run, "fit", lambda *_a, **_k: pytest.fail("popularity has no training"))
     (popular,) = (tmp_path / "records").glob("blocks-popularity*.json")
     popular.unlink()
     assert run(study(), tmp_path).num_made == 1
@@ -152,14 +152,14 @@ def test_worker_processes_make_the_same_bytes(made: Path, tmp_path: Path):
 
 
 def test_a_run_that_fails_does_not_stop_the_others(tmp_path: Path, monkeypatch):
-    fit = runner.fit
+    fit = one_run.fit
 
     def sometimes(model, split, config, **settings):
         if type(model.backbone).__name__ == "DSSM":
             raise ValueError("the training loss must stay finite; it became nan")
         return fit(model, split, config, **settings)
 
-    monkeypatch.setattr(runner, "fit", sometimes)
+    monkeypatch.setattr(one_run, "fit", sometimes)
     lines: list[str] = []
     with pytest.raises(RuntimeError, match=r"^2 of 5 runs failed, the first blocks/DSSM/") as error:
         run(study(), tmp_path, lines=lines)
@@ -230,7 +230,7 @@ def test_a_tracker_hears_of_every_run_and_changes_no_figure(made: Path, tmp_path
 def test_a_training_that_was_left_is_gone_on_with_and_its_checkpoint_goes(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    fit, seen = runner.fit, []
+    fit, seen = one_run.fit, []
 
     def left(model, split, config, **settings):
         history = fit(model, split, config, **{**settings, "checkpoint_every_seconds": 0})
@@ -239,11 +239,11 @@ def test_a_training_that_was_left_is_gone_on_with_and_its_checkpoint_goes(
             raise ValueError("left")
         return history
 
-    monkeypatch.setattr(runner, "fit", left)
+    monkeypatch.setattr(one_run, "fit", left)
     with pytest.raises(RuntimeError, match=r"^1 of 5 runs failed"):
         run(study(), tmp_path)
     assert [path.exists() for path in seen] == [True, False, False, False]
-    monkeypatch.setattr(runner, "fit", fit)
+    monkeypatch.setattr(one_run, "fit", fit)
     assert run(study(), tmp_path).num_made == 1
     assert not seen[0].parent.exists()
     assert figures(tmp_path) == figures(made)

@@ -17,7 +17,7 @@ from tcf.errors import DataError, EncoderError
 from tcf.evaluate.ranking import rank_targets
 from tcf.export.run import rebuild
 from tcf.model.chance import Chance
-from tcf.study import runner
+from tcf.study import one_run
 from tcf.study.arms import Arm
 from tcf.study.backbones import DSSMConfig, SASRecConfig
 from tcf.study.build import build
@@ -186,7 +186,7 @@ class TestRuns:
         self, made: Path, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(
-            runner, "fit", lambda *_a, **_k: pytest.fail("nothing is to be trained")
+            one_run, "fit", lambda *_a, **_k: pytest.fail("nothing is to be trained")
         )
         assert run(study(ARMS), made) == Outcome(num_found=7, num_made=0, num_elsewhere=0)
         own = replace(study([TEXT]), load=partial(half, 0), sources={})
@@ -202,7 +202,7 @@ class TestRuns:
     def test_left_after_the_source_it_goes_on_from_there(
         self, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):
-        original, done = runner.fit, []
+        original, done = one_run.fit, []
 
         def once(*arguments, **settings):
             if done:
@@ -211,7 +211,7 @@ class TestRuns:
             return done[0]
 
         with monkeypatch.context() as context:
-            context.setattr(runner, "fit", once)
+            context.setattr(one_run, "fit", once)
             with pytest.raises(KeyboardInterrupt):
                 run(study((TEXT, FULL)), tmp_path)
         assert list(records(tmp_path)) == [("A", "text")]
