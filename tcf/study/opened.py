@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from tcf._util import lookup
 from tcf.data.catalog import Catalog, Interactions
 from tcf.data.filter import FilterReport, apply_filters, filter_interactions
 from tcf.data.sources import join_datasets
@@ -17,17 +16,16 @@ from tcf.data.split import Split
 from tcf.errors import DataError, EncoderError
 from tcf.model.backbones import BACKBONES
 from tcf.model.carry import check_users_carried, users_known
-from tcf.study.arms import Arm
 from tcf.study.build import ItemText
 from tcf.study.config import Load, RunConfig, Study, fingerprint
 from tcf.study.encoding import Fitted, encode_arms, read_arms
+from tcf.study.sources import on_source, runs_by_sources
 from tcf.study.transfer import Transfer
 from tcf.train.examples import check_users
 
 __all__ = ["Opened", "Start", "load_split", "open_study"]
 
 _FEWEST_USERS = 2
-_NAMES = {"name", "family", "transfer", "share"}
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ class Opened:
         if transfer is None:
             return None
         source = self.sources[transfer.sources]
-        base = _on_source(config, self.study)
+        base = on_source(config, self.study)
         ids = source.split.train.user_ids, self.split.train.user_ids
         users = ids if transfer.same_users else None
         return Start(base, source.key(base), source.split.checksum, users)
@@ -106,7 +104,7 @@ def open_study(study: Study, data: Path | None, *, cache: Path) -> Opened:
         DataError, EncoderError: If the vectors of source and target are not of one encoder, with
             the same settings and transforms.
     """
-    groups = _by_sources(study)
+    groups = runs_by_sources(study)
     split, report = load_split(study, data)
     for config in study.runs:
         if config.backbone is not None:
@@ -148,29 +146,11 @@ def load_split(study: Study, data: Path | None) -> tuple[Split, FilterReport]:
     return split, report
 
 
-def _by_sources(study: Study) -> dict[tuple[str, ...], list[RunConfig]]:
-    """Return the runs that are transferred, by where from; what they start from is checked."""
-    groups: dict[tuple[str, ...], list[RunConfig]] = {}
-    for config in study.runs:
-        if (transfer := config.arm.transfer) is None:
-            continue
-        for name in transfer.sources:
-            lookup(study.sources, name, "source")
-        _on_source(config, study)
-        groups.setdefault(transfer.sources, []).append(config)
-    if groups and study.tuning is not None:
-        raise ValueError(
-            f"study {study.name!r} transfers weights, which must fit the model that is searched "
-            "for: leave out tuning, and give the settings"
-        )
-    return groups
-
-
 def _open_source(
     study: Study, names: tuple[str, ...], runs: Sequence[RunConfig], data: Path | None, cache: Path
 ) -> Opened:
     loads = {name: study.sources[name] for name in names}
-    bases = dict.fromkeys(map(partial(_on_source, study=study), runs))  # each once
+    bases = dict.fromkeys(map(partial(on_source, study=study), runs))  # each once
     source = replace(
         study,
         name=f"{study.name}, {' + '.join(names)}",
@@ -199,44 +179,6 @@ def _named(study: Study, which: str | None) -> Iterator[None]:
 
 def _joined(loads: Mapping[str, Load], data: Path | None) -> tuple[Catalog, Interactions]:
     return join_datasets({name: load(data) for name, load in loads.items()}, prefixed=True)
-
-
-def _on_source(config: RunConfig, study: Study) -> RunConfig:
-    """Return the run on the source that a run starts from: the named arm's, of the same seed."""
-    transfer = config.arm.transfer
-    assert transfer is not None
-    for base in study.runs:
-        if (
-            base.arm.name == transfer.arm
-            and base.seed == config.seed
-            and (_backbone(base) == _backbone(config))
-        ):
-            _check_alike(base.arm, config.arm)
-            return base.model_copy(update={"dataset": transfer.source})
-    raise ValueError(
-        f"{config.name} starts from what arm {transfer.arm!r} learned on {transfer.source}, so "
-        f"that arm must be among the runs of study {study.name!r} under {_backbone(config)} with "
-        f"seed {config.seed}, where it is trained on the target from scratch: add it"
-    )
-
-
-def _backbone(config: RunConfig) -> str | None:
-    return config.backbone and config.backbone.name
-
-
-def _check_alike(base: Arm, arm: Arm) -> None:
-    if base.transfer is not None or base.share != 1:
-        raise ValueError(
-            f"arm {arm.name!r} must start from one that is trained from scratch on all users; "
-            f"{base.name!r} is not"
-        )
-    one, other = (of.model_dump(exclude=_NAMES) for of in (base, arm))
-    differ = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
-    if differ:
-        raise ValueError(
-            f"arms {arm.name!r} and {base.name!r}, from which it starts, must differ in transfer "
-            f"and share alone; they differ in {', '.join(differ)}: use transferred(...)"
-        )
 
 
 def _carried(study: Study, split: Split, source: Opened, cache: Path) -> dict[str, ItemText]:
