@@ -3,43 +3,92 @@
 Run: python plots/q2_universality.py
 """
 
+import json
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from tcf.plot import layers_plot, versus_id_plot
-from tcf.study.cells import read_cells
+from tcf.plot import grouped_plot, layers_plot
+from tcf.study.cells import Cell, read_cells
 from tcf.study.evidence import evidence
 
 HERE = Path(__file__).parent
-RECORDS = HERE.parent / "experiments" / "q2_universality" / "records"
+EXPERIMENTS = HERE.parent / "experiments"
 METRIC = "ndcg@10"
+NO_ENDS = {"low": None, "high": None, "chance": None, "published": True}
 
 
-def main(out: Path = HERE, records: Path = RECORDS) -> None:
-    """Read the records and draw into ``out``: ways of tuning, and where vectors are read."""
+def main(out: Path = HERE, records: Path = EXPERIMENTS / "q2_universality" / "records") -> None:
+    """Read the records and the published figures, and draw into ``out``."""
     cells = read_cells(records)
-    about = [cell.records[0]["config"]["arm"] for cell in cells]
-    read = [str(arm.get("family")).startswith("MiniLM, ") for arm in about]
-    table = evidence([cell for cell, x in zip(cells, read, strict=True) if not x], metrics=[METRIC])
-    title = "One encoder tuned five ways, beside itself and the largest frozen"
-    versus_id_plot(table, metric=METRIC, title=title).save(out / "q2_universality")
-    harvest = [
-        {
-            "dataset": cell.dataset,
-            "backbone": cell.backbone,
-            "layer": arm["layer"],
-            "pooling": arm["pooling"].replace("_", " "),
-            "value": cell.values(METRIC).mean(),
-        }
-        for cell, arm, x in zip(cells, about, read, strict=True)
-        if x
-    ]
-    title = "MiniLM frozen: where its vectors are read"
-    layers_plot(pl.DataFrame(harvest), metric=METRIC, title=title).save(
-        out / "q2_universality_harvest"
+    harvest = [cell for cell in cells if str(_arm(cell).get("family")).startswith("MiniLM, ")]
+    rows = [*_measured([cell for cell in cells if cell not in harvest]), *_published()]
+    title = "A small encoder tuned, against itself and the largest frozen"
+    grouped_plot(pl.DataFrame(rows, infer_schema_length=None), title=title).save(
+        out / "q2_universality"
     )
+    table = pl.DataFrame(
+        [
+            {
+                "dataset": cell.dataset,
+                "backbone": cell.backbone,
+                "layer": _arm(cell)["layer"],
+                "pooling": _arm(cell)["pooling"].replace("_", " "),
+                "value": cell.values(METRIC).mean(),
+            }
+            for cell in harvest
+        ]
+    )
+    title = "MiniLM frozen, by depth and pooling"
+    layers_plot(table, metric=METRIC, title=title).save(out / "q2_universality_harvest")
+
+
+def _arm(cell: Cell) -> dict[str, Any]:
+    return cell.records[0]["config"]["arm"]
+
+
+def _measured(cells: Sequence[Cell]) -> Iterator[dict[str, Any]]:
+    means = evidence(cells, metrics=[METRIC]).filter(mark="mean")
+    by_size = means.with_columns(size=pl.col("parameters")).sort(
+        "dataset", "size", pl.col("tuned").is_not_null(), nulls_last=False, maintain_order=True
+    )
+    for row in by_size.iter_rows(named=True):
+        encoder, _, way = row["arm"].partition(", ")
+        group, name = ("item IDs", "ID") if row["kind"] == "id" else (encoder, way or "frozen")
+        about = {"panel": row["dataset"], "metric": METRIC, "group": group, "name": name}
+        numbers = {name: row[name] for name in ("value", "low", "high")}
+        yield {**about, **numbers, "chance": None, "published": False}
+
+
+def _published() -> Iterator[dict[str, Any]]:
+    """Yield what the study says of SASRec: OPT-125M both ways, OPT-66B tuned, 175B frozen, IDs."""
+    folder = EXPERIMENTS / "published"
+    curves = json.loads((folder / "published.json").read_text("utf-8"))["panels"]
+    figures = json.loads((folder / "figures.json").read_text("utf-8"))["figures"]
+    found = {
+        (x["dataset"], x["encoder"], x["mode"]): x["value"]
+        for x in figures
+        if x["study"] in ("fine-tuning", "versus-id")
+        and (x["backbone"], x["metric"]) == ("SASRec", METRIC)
+    }
+    for curve in curves:
+        if (curve["backbone"], curve["metric"]) == ("SASRec", METRIC):
+            found[curve["dataset"], "OPT-125M", "frozen"] = curve["values"][0]
+    for dataset in dict.fromkeys(dataset for dataset, *_ in found):
+        about = {"panel": f"{dataset}, published", "metric": METRIC}
+        shown = [("item IDs", "ID", found[dataset, "ID", "id"])]
+        for encoder, mode in (
+            ("OPT-125M", "frozen"),
+            ("OPT-125M", "top-2-tuned"),
+            ("OPT-66B", "top-2-tuned"),
+            ("OPT-175B", "frozen"),
+        ):
+            shown.append((encoder, mode.replace("-", " "), found[dataset, encoder, mode]))
+        for group, name, value in shown:
+            yield {**about, "group": group, "name": name, "value": value, **NO_ENDS}
 
 
 if __name__ == "__main__":

@@ -1,32 +1,68 @@
 """Draws plots/q3_versus_id*.svg and .csv from the committed records: python plots/q3_versus_id.py.
 
-Sets of items that were each trained anew, and, apart, slices of the run on all items.
+Sets of items that were each trained anew, the published ones beside ours, and, apart, slices of the
+run on all items.
 """
 
+import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import polars as pl
 
 from tcf.evaluate.slices import slice_names
-from tcf.plot import versus_id_plot, warm_plot
+from tcf.plot import grouped_plot, warm_plot
 from tcf.study.cells import read_cells
 from tcf.study.equivalence import drawable
 from tcf.study.evidence import evidence
 
 HERE = Path(__file__).parent
-RECORDS = HERE.parent / "experiments" / "q3_versus_id" / "records"
-METRIC = "ndcg@10"
+EXPERIMENTS = HERE.parent / "experiments"
+METRIC, ALL = "ndcg@10", "all items"
+SETS = {
+    "versus-id": ALL,
+    "warm-20": "items of 20 and more",
+    "warm-50": "items of 50 and more",
+    "warm-200": "items of 200 and more",
+}
+"""Name in the published figures -> set of items."""
 
 
-def main(out: Path = HERE, records: Path = RECORDS) -> None:
-    """Read the records and draw into ``out``."""
+def main(out: Path = HERE, records: Path = EXPERIMENTS / "q3_versus_id" / "records") -> None:
+    """Read the records and the published figures, and draw into ``out``."""
     cells, left_out = drawable(read_cells(records))
     table = evidence([cell for cell in cells if cell.backbone], metrics=[METRIC])
+    rows = [*_measured(table.filter(mark="mean")), *_published()]
     title = "Item IDs and text, tuned equally, in sets of items trained anew"
-    versus_id_plot(table, metric=METRIC, title=title, note=left_out).save(out / "q3_versus_id")
+    grouped_plot(pl.DataFrame(rows, infer_schema_length=None), title=title, note=left_out).save(
+        out / "q3_versus_id"
+    )
     whole = [cell for cell in cells if "," not in cell.dataset]
     slices = evidence(whole, metrics=[METRIC], slices=slice_names())
     title = "All items, by how often the target was seen in training"
     warm_plot(slices, metric=METRIC, title=title).save(out / "q3_versus_id_slices")
+
+
+def _measured(table: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    for row in table.iter_rows(named=True):
+        dataset, _, which = row["dataset"].partition(", ")
+        numbers = {name: row[name] for name in ("value", "low", "high")}
+        about = {"panel": dataset, "metric": METRIC, "group": which or ALL, "name": row["arm"]}
+        yield {**about, **numbers, "chance": None, "published": False}
+
+
+def _published() -> Iterator[dict[str, Any]]:
+    told = json.loads((EXPERIMENTS / "published" / "figures.json").read_text("utf-8"))
+    for figure in told["figures"]:
+        if figure["study"] not in SETS or figure["backbone"] != "SASRec":
+            continue
+        name = {"id": "ID"}.get(figure["mode"], f"{figure['encoder']}, {figure['mode']}")
+        panel, group = f"{figure['dataset']}, published", SETS[figure["study"]]
+        about = {"panel": panel, "metric": figure["metric"], "group": group, "name": name}
+        ends = {"low": None, "high": None, "chance": None, "published": True}
+        yield {**about, "value": figure["value"], **ends}
 
 
 if __name__ == "__main__":

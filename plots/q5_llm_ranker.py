@@ -11,39 +11,46 @@ from typing import Any
 
 import polars as pl
 
-from tcf.plot import candidates_plot
+from tcf.plot import grouped_plot
 
 HERE = Path(__file__).parent
-FOLDER = HERE.parent / "experiments" / "q5_llm_ranker"
+EXPERIMENTS = HERE.parent / "experiments"
 TASKS = {"choose 1 of 4": "hr@1", "rank 10 of 100": "hr@10"}
+NAMES = {"prompted": "{encoder}, asked", "frozen": "SASRec + {encoder}, frozen"}
 
 
 def main(out: Path = HERE) -> None:
     """Read the results and the published figures, and draw into ``out``."""
-    measured = [row for path in sorted(FOLDER.glob("results/*.json")) for row in _measured(path)]
-    chance = {row["task"]: row["chance"] for row in measured}
-    table = pl.DataFrame([*measured, *_published(chance)], infer_schema_length=None)
+    results = sorted((EXPERIMENTS / "q5_llm_ranker").glob("results/*.json"))
+    measured = [row for path in results for row in _measured(path)]
+    chance = {row["panel"]: row["chance"] for row in measured}
+    published = json.loads((EXPERIMENTS / "published" / "figures.json").read_text("utf-8"))
+    table = pl.DataFrame(
+        [*measured, *_published(published["figures"], chance)], infer_schema_length=None
+    )
     title = "The same candidates, ranked by trained models and by asked ones"
-    candidates_plot(table, title=title).save(out / "q5_llm_ranker")
+    grouped_plot(table, title=title).save(out / "q5_llm_ranker")
 
 
 def _measured(path: Path) -> Iterator[dict[str, Any]]:
     result = json.loads(path.read_text(encoding="utf-8"))
     for task, metric in TASKS.items():
         for ranker, found in result["rankers"].items():
-            about = {"dataset": result["dataset"], "ranker": ranker, "task": task, "metric": metric}
+            about = {"panel": task, "metric": metric, "group": result["dataset"], "name": ranker}
             numbers = {name: found[task][metric][name] for name in ("low", "high", "chance")}
-            value = found[task][metric]["mean"]
-            yield {**about, "value": value, **numbers, "published": False}
+            yield {**about, "value": found[task][metric]["mean"], **numbers, "published": False}
 
 
-def _published(chance: dict[str, float]) -> Iterator[dict[str, Any]]:
-    told = json.loads((FOLDER / "published.json").read_text(encoding="utf-8"))
-    for task, metric in TASKS.items():
-        for figure in told["figures"]:
-            about = {"dataset": figure["dataset"], "ranker": figure["ranker"]}
-            ends = {"low": None, "high": None, "chance": chance[task], "published": True}
-            yield {**about, "task": task, "metric": metric, "value": figure[task], **ends}
+def _published(figures: list[dict[str, Any]], chance: dict[str, float]) -> Iterator[dict[str, Any]]:
+    tasks = {"chatgpt4rec-1of4": "choose 1 of 4", "chatgpt4rec-10of100": "rank 10 of 100"}
+    for figure in figures:
+        task = tasks.get(figure["study"])
+        if task is None or figure["mode"] not in NAMES:
+            continue
+        name = NAMES[figure["mode"]].format(**figure)
+        about = {"panel": task, "metric": figure["metric"], "group": figure["dataset"]}
+        ends = {"low": None, "high": None, "chance": chance[task], "published": True}
+        yield {**about, "name": name, "value": figure["value"], **ends}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The curves of the reference study, fitted: what twelve panels of nine OPT sizes can say.
 
 Run ``python experiments/published/analyse.py /path/to/published.csv``; it takes a few seconds and
-writes ``published.json`` beside this file.
+writes ``published.json`` beside this file, and ``figures.json``: what the other tables of the study
+say, which plots show beside figures of our own.
 
 Expected: every panel rises, none shows a ceiling; the forms agree on 175B to a few per cent.
 """
@@ -18,6 +19,7 @@ from tcf.evaluate.stats import Interval
 from tcf.study import CurveFit, fit_curve
 
 RECORD = Path(__file__).with_name("published.json")
+FIGURES = Path(__file__).with_name("figures.json")
 PANEL = ("dataset", "backbone", "metric")
 WORST = 350_000_000  # OPT-350M, which is post-norm and projects its embeddings; the others do not
 
@@ -34,6 +36,13 @@ def analyse(table: pl.DataFrame) -> dict[str, Any]:
         except ValueError as error:
             refused.append({**about, "reason": str(error)})
     return {"schema": 1, "level": 0.95, "panels": panels, "refused": refused}
+
+
+def others(table: pl.DataFrame) -> dict[str, Any]:
+    """Return the figures that are of no curve over sizes, as they were published."""
+    rows = table.filter(pl.col("study") != "scaling").drop("precision").to_dicts()
+    told = [{name: value for name, value in row.items() if value is not None} for row in rows]
+    return {"source": "Li et al., arXiv 2305.11700", "figures": told}
 
 
 def _panel(panel: pl.DataFrame, baseline: float | None = None) -> dict[str, Any]:
@@ -112,4 +121,6 @@ def _rounded(value: Any) -> Any:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("the path of published.csv is needed: analyse.py /path/to/published.csv")
-    write_json(RECORD, analyse(pl.read_csv(sys.argv[1])))
+    published = pl.read_csv(sys.argv[1])
+    write_json(RECORD, analyse(published))
+    write_json(FIGURES, others(published))

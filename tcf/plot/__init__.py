@@ -4,8 +4,8 @@ from tcf._util import lazy_exports
 
 _HOMES = {
     "Drawing": "drawing",
-    "candidates_plot": "candidates",
     "cost_plot": "cost",
+    "grouped_plot": "grouped",
     "ladder_plot": "ladder",
     "layers_plot": "matrix",
     "learning_plot": "learning",
@@ -19,8 +19,8 @@ _HOMES = {
 }
 __all__ = [
     "Drawing",
-    "candidates_plot",
     "cost_plot",
+    "grouped_plot",
     "ladder_plot",
     "layers_plot",
     "learning_plot",

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from tcf.plot import (
-    candidates_plot,
     cost_plot,
+    grouped_plot,
     layers_plot,
     learning_plot,
     transfer_plot,
@@ -64,12 +64,12 @@ LAYERS = pl.DataFrame(
 TRANSFERS = pl.DataFrame(
     {"source": ["A", "A", "B", "B"], "target": ["A", "B"] * 2, "value": [0.2, 0.03, 0.04, 0.1]}
 )
-RANKERS = pl.DataFrame(
+GROUPED = pl.DataFrame(
     {
-        "task": ["choose 1 of 4"] * 3,
+        "panel": ["choose 1 of 4"] * 3,
         "metric": ["hr@1"] * 3,
-        "dataset": ["A", "A", "B"],
-        "ranker": ["SASRec + ID", "popularity", "asked"],
+        "group": ["A", "A", "B"],
+        "name": ["SASRec + ID", "popularity", "asked"],
         "value": [0.5, 0.4, 0.26],
         "low": [0.45, 0.36, None],
         "high": [0.55, 0.44, None],
@@ -78,7 +78,7 @@ RANKERS = pl.DataFrame(
     }
 )
 DRAWINGS = {
-    "candidates": lambda **k: candidates_plot(RANKERS, **k),
+    "grouped": lambda **k: grouped_plot(GROUPED, **k),
     "cost": lambda **k: cost_plot(table(), **k),
     "layers": lambda **k: layers_plot(LAYERS, **k),
     "learning": lambda **k: learning_plot(epochs(), **k),
@@ -163,15 +163,15 @@ def test_the_frontier_has_no_arm_that_another_beats_in_both():
         assert data.filter(pl.col("x").is_not_null() & beaten).is_empty()
 
 
-def test_rankers_stand_below_their_data_set_and_published_ones_are_open():
-    drawing = candidates_plot(RANKERS)
+def test_names_stand_below_their_group_and_published_ones_are_open():
+    drawing = grouped_plot(GROUPED)
     (axes,) = drawing.figure.axes
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == ["A", "SASRec + ID", "popularity", "B", "asked"]
     open_marks = [x.get_label() for x in axes.lines if x.get_markerfacecolor() == "white"]
     assert open_marks == ["_B:asked"]
     assert "published" in words(drawing.figure)
-    assert "published" not in words(candidates_plot(RANKERS.head(2)).figure)
+    assert "published" not in words(grouped_plot(GROUPED.head(2)).figure)
 
 
 def test_the_dot_of_a_learning_curve_is_its_best_epoch():
@@ -187,13 +187,13 @@ def test_the_dot_of_a_learning_curve_is_its_best_epoch():
         (layers_plot, pl.concat([LAYERS, LAYERS]), "a pair of layer and pooling has one value"),
         (transfer_plot, TRANSFERS.with_columns(value=pl.lit(1.2)), "must be fractions between 0"),
         (learning_plot, epochs().drop("loss"), "a table of epochs needs the columns loss"),
-        (candidates_plot, RANKERS.drop("chance"), "a table of rankers needs the columns chance"),
-        (candidates_plot, pl.concat([RANKERS, RANKERS]), "a ranker has one value in a task"),
-        (candidates_plot, RANKERS.with_columns(low=None), "low must be filled"),
+        (grouped_plot, GROUPED.drop("chance"), "a table of groups needs the columns chance"),
+        (grouped_plot, pl.concat([GROUPED, GROUPED]), "a name has one value in a group"),
+        (grouped_plot, GROUPED.with_columns(low=None), "low must be filled"),
         (
-            candidates_plot,
-            RANKERS.with_columns(chance=pl.Series([0.25, 0.25, 0.1])),
-            "a task has one chance",
+            grouped_plot,
+            GROUPED.with_columns(chance=pl.Series([0.25, 0.25, 0.1])),
+            "a panel has one metric and one chance",
         ),
         (cost_plot, table().drop("train_seconds"), "needs the columns train_seconds"),
     ],
