@@ -98,7 +98,9 @@ def test_every_encoder_has_its_year():
         for config in study.runs
         if config.arm.has_text and config.arm.control is None
     }
-    assert years.keys() == wanted
+    told = json.loads((EXPERIMENTS / "published" / "figures.json").read_text())["figures"]
+    published = {figure["encoder"] for figure in told if figure["study"] == "encoders"}
+    assert years.keys() == wanted | published
 
 
 def test_the_plot_by_years_is_drawn_from_its_records(tmp_path: Path):
