@@ -15,6 +15,7 @@ from functools import partial
 
 from experiments.here import LADDER, MINILM, WORLD, encoders, ladder_arms, loader, shrunk
 from experiments.q1_scaling.study import PAPER, SASREC, published
+from tcf.encode.ladder import Size
 from tcf.study import Arm, Study, TunedConfig, grid
 
 TUNED_ON = ("ml-latest-small", "online-retail")
@@ -37,19 +38,19 @@ def study() -> tuple[Study, ...]:
 
 
 def _here(dataset: str) -> Study:
-    arms = [Arm(name="ID", kind="id"), *ladder_arms([LADDER[2], LADDER[-1]]), *tuned(SMALL)]
-    return _study(dataset, [*arms, *(harvest() if dataset == HARVESTED_ON else [])])
+    return _study(dataset, [LADDER[2], LADDER[-1]], harvest() if dataset == HARVESTED_ON else [])
 
 
-def _study(dataset: str, arms: Sequence[Arm]) -> Study:
-    runs = grid(dataset=dataset, arms=arms, backbones=[SASREC])
+def _study(dataset: str, frozen: Sequence[Size], read: Sequence[Arm]) -> Study:
+    text = [*ladder_arms(frozen), *tuned(SMALL, family="ladder"), *read]
+    runs = grid(dataset=dataset, arms=[Arm(name="ID", kind="id"), *text], backbones=[SASREC])
     return Study(name="q2_universality", load=loader(dataset), encoders=encoders, runs=runs)
 
 
-def tuned(encoder: str) -> list[Arm]:
+def tuned(encoder: str, *, family: str) -> list[Arm]:
     """Return an encoder tuned five ways."""
     return [
-        Arm(name=f"{encoder}, {way}", kind="model", encoder=encoder, tuned=config)
+        Arm(name=f"{encoder}, {way}", kind="model", family=family, encoder=encoder, tuned=config)
         for way, config in WAYS.items()
     ]
 
@@ -72,7 +73,7 @@ def harvest() -> list[Arm]:
 
 def smoke() -> Study:
     """Return each way of tuning, and two depths of each pooling, on the small world."""
-    return shrunk(_study(WORLD, [*ladder_arms([LADDER[2]]), *tuned(SMALL), *harvest()[::6]]))
+    return shrunk(_study(WORLD, [LADDER[2]], harvest()[::6]))
 
 
 def paper() -> Study:
@@ -83,7 +84,7 @@ def paper() -> Study:
     ]
     runs = grid(
         dataset="mind-large",
-        arms=[Arm(name="ID", kind="id"), *frozen, *tuned("opt-125m")],
+        arms=[Arm(name="ID", kind="id"), *frozen, *tuned("opt-125m", family="OPT")],
         backbones=[SASREC],
     )
     return Study(

@@ -4,6 +4,7 @@ from tcf._util import lazy_exports
 
 _HOMES = {
     "Drawing": "drawing",
+    "candidates_plot": "candidates",
     "cost_plot": "cost",
     "ladder_plot": "ladder",
     "layers_plot": "matrix",
@@ -18,6 +19,7 @@ _HOMES = {
 }
 __all__ = [
     "Drawing",
+    "candidates_plot",
     "cost_plot",
     "ladder_plot",
     "layers_plot",

@@ -67,7 +67,7 @@ class Looks:
             found.append(entry("random weights", style.Look(style.GREY, "o", hollow=True), 5))
         for control in self._controls:
             look = self.of({"control": control})
-            found.append(entry(f"control: {control}", look, 5))
+            found.append(entry(f"control: {control.replace('_', ' ')}", look, 5))
         if data["hit_epoch_limit"].any():
             limit = style.Look(style.GREY, style.AT_LIMIT)
             found.append(entry("stopped at its epoch limit:\nmay not have converged", limit, 5.5))

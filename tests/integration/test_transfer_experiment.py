@@ -1,14 +1,16 @@
 """experiments/q4_transfer, small, from end to end: both directions, factors, matrices."""
 
 import json
+import runpy
 from pathlib import Path
 
 from typer.testing import CliRunner
 
-from experiments.q4_transfer import analyse, draw, study
+from experiments.q4_transfer import analyse, study
 from tcf.cli import app
 
 STUDY = Path(study.__file__)
+PLOT = STUDY.parents[2] / "plots" / "q4_transfer.py"
 
 
 def test_the_here_form_asks_every_pair_and_both_others_joined():
@@ -34,8 +36,8 @@ def test_it_runs_small_and_is_read_and_drawn(tmp_path: Path, capsys):
     zero = [row for row in told["factors"] if "zero-shot" in row["arm"]]
     assert {row["dataset"] for row in zero} == set(study.PLATFORMS)
     assert {row["against"] for row in zero} == {"chance", "n-grams"}
-    draw.main(tmp_path, records)
+    runpy.run_path(str(PLOT))["main"](tmp_path, records)
     assert sorted(path.name for path in tmp_path.glob("*.svg")) == [
-        "q4_full.svg",
-        "q4_zero_shot.svg",
+        "q4_transfer_full.svg",
+        "q4_transfer_zero_shot.svg",
     ]

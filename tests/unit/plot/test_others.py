@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from tcf.plot import (
+    candidates_plot,
     cost_plot,
     layers_plot,
     learning_plot,
@@ -63,7 +64,21 @@ LAYERS = pl.DataFrame(
 TRANSFERS = pl.DataFrame(
     {"source": ["A", "A", "B", "B"], "target": ["A", "B"] * 2, "value": [0.2, 0.03, 0.04, 0.1]}
 )
+RANKERS = pl.DataFrame(
+    {
+        "task": ["choose 1 of 4"] * 3,
+        "metric": ["hr@1"] * 3,
+        "dataset": ["A", "A", "B"],
+        "ranker": ["SASRec + ID", "popularity", "asked"],
+        "value": [0.5, 0.4, 0.26],
+        "low": [0.45, 0.36, None],
+        "high": [0.55, 0.44, None],
+        "chance": [0.25] * 3,
+        "published": [False, False, True],
+    }
+)
 DRAWINGS = {
+    "candidates": lambda **k: candidates_plot(RANKERS, **k),
     "cost": lambda **k: cost_plot(table(), **k),
     "layers": lambda **k: layers_plot(LAYERS, **k),
     "learning": lambda **k: learning_plot(epochs(), **k),
@@ -148,6 +163,17 @@ def test_the_frontier_has_no_arm_that_another_beats_in_both():
         assert data.filter(pl.col("x").is_not_null() & beaten).is_empty()
 
 
+def test_rankers_stand_below_their_data_set_and_published_ones_are_open():
+    drawing = candidates_plot(RANKERS)
+    (axes,) = drawing.figure.axes
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["A", "SASRec + ID", "popularity", "B", "asked"]
+    open_marks = [x.get_label() for x in axes.lines if x.get_markerfacecolor() == "white"]
+    assert open_marks == ["_B:asked"]
+    assert "published" in words(drawing.figure)
+    assert "published" not in words(candidates_plot(RANKERS.head(2)).figure)
+
+
 def test_the_dot_of_a_learning_curve_is_its_best_epoch():
     data = learning_plot(epochs()).data
     assert len(data) == len(epochs())
@@ -161,6 +187,14 @@ def test_the_dot_of_a_learning_curve_is_its_best_epoch():
         (layers_plot, pl.concat([LAYERS, LAYERS]), "a pair of layer and pooling has one value"),
         (transfer_plot, TRANSFERS.with_columns(value=pl.lit(1.2)), "must be fractions between 0"),
         (learning_plot, epochs().drop("loss"), "a table of epochs needs the columns loss"),
+        (candidates_plot, RANKERS.drop("chance"), "a table of rankers needs the columns chance"),
+        (candidates_plot, pl.concat([RANKERS, RANKERS]), "a ranker has one value in a task"),
+        (candidates_plot, RANKERS.with_columns(low=None), "low must be filled"),
+        (
+            candidates_plot,
+            RANKERS.with_columns(chance=pl.Series([0.25, 0.25, 0.1])),
+            "a task has one chance",
+        ),
         (cost_plot, table().drop("train_seconds"), "needs the columns train_seconds"),
     ],
 )
