@@ -26,6 +26,9 @@ class MetadataHead(Auxiliary):
         separator: What stands between the labels of an item.
         weight: As in `Auxiliary`.
 
+    Attributes:
+        names: What the labels are, rising.
+
     Raises:
         ValueError: At the first step, if user vectors are of another width.
         DataError: If the catalogue was read without labels, or no item has one.
@@ -41,18 +44,19 @@ class MetadataHead(Auxiliary):
 
     def __init__(self, catalog: Catalog, *, width: int, separator: str = "|", weight: float = 0.1):
         super().__init__(weight=weight)
-        self.of = Labels.of(catalog, separator=separator)
-        self.head = linear(width, self.of.num_labels)
-        counts = self.of.counts()
+        found = Labels.of(catalog, separator=separator)
+        self.names, self._key = found.names, found.key
+        self.head = linear(width, found.num_labels)
+        counts = found.counts()
         places = np.arange(counts.max()) < counts[:, None]  # (N + 1, most labels of an item)
         labels, shares = np.zeros(places.shape, np.int64), np.zeros(places.shape, np.float32)
-        labels[places] = self.of.numbers
+        labels[places] = found.numbers
         shares[places] = np.repeat(1 / counts.clip(min=1), counts)
         self.register_buffer("labels", torch.from_numpy(labels), persistent=False)
         self.register_buffer("shares", torch.from_numpy(shares), persistent=False)
 
     def logits(self, users: Tensor) -> Tensor:
-        """Return ``(n, num_labels)`` logits of the labels `of` names, for ``(n, W)`` users."""
+        """Return ``(n, num_labels)`` logits, in the order of ``names``, for ``(n, W)`` users."""
         width = self.head.in_features
         if users.shape[1] != width:
             raise ValueError(
@@ -71,4 +75,4 @@ class MetadataHead(Auxiliary):
 
     def extra_repr(self) -> str:
         """Return which labels the outputs stand for: saved weights are held to them."""
-        return f"labels={self.of.key[:12]}"
+        return f"labels={self._key[:12]}"

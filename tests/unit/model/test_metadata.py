@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tcf.data import filter_interactions, leave_one_out
+from tcf.data import Labels, filter_interactions, leave_one_out
 from tcf.data.simulate import simulate
 from tcf.data.split import Split, Targets
 from tcf.encode import encode_catalog
@@ -45,7 +45,7 @@ def test_the_loss_is_what_its_formula_says():
     users = rng.normal(size=(4, D)).astype(np.float32)
     logits = users @ made.head.weight.detach().numpy().T
     log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))
-    assert made.of.names == ("Comedy", "Drama", "War")
+    assert made.names == ("Comedy", "Drama", "War")
     said = [(log_p[0, 1] + log_p[0, 2]) / 2, 0, log_p[2, 1], log_p[3, 0]]  # item 2 has no label
     found = made(step(torch.from_numpy(users), [1, 2, 3, 4]))
     assert float(found.detach()) == pytest.approx(-0.5 * sum(said) / 4, rel=1e-5)
@@ -147,7 +147,8 @@ def losses_of_labels(made: Recommender, targets: Targets) -> np.ndarray:
     users, _ = made.eval().score_vectors(targets)
     with torch.no_grad():
         said = made.auxiliary.logits(users).log_softmax(1).numpy()
-    return -said[np.arange(len(targets)), made.auxiliary.of.numbers[targets.targets - 1]]
+    found = made.auxiliary.labels[torch.from_numpy(targets.targets), 0].numpy()
+    return -said[np.arange(len(targets)), found]
 
 
 @pytest.mark.parametrize("loss", ["in_batch_softmax", "full_softmax"])
@@ -160,7 +161,6 @@ def test_on_a_simulated_world_it_foretells_labels_and_beats_popularity(
         vectors = encode_catalog(world.catalog, encoder="tfidf-svd", cache=None, progress=False)
         text = FrozenTextTower(vectors, world.catalog, dim=16)
     made = model(SASRec(dim=16, max_history=10), catalog=world.catalog, tower=text)
-    assert isinstance(made.auxiliary, MetadataHead)
     untrained = losses_of_labels(made, world.test)
     config = TrainConfig(
         max_epochs=12, patience=None, batch_size=128, learning_rate=5e-3, loss=loss
@@ -173,8 +173,9 @@ def test_on_a_simulated_world_it_foretells_labels_and_beats_popularity(
 
     trained = losses_of_labels(made, world.test)
     assert trained.mean() < 0.9 * untrained.mean()
-    labels = made.auxiliary.of.numbers  # one an item
-    taken = np.bincount(labels[world.train.rows - 1], minlength=made.auxiliary.of.num_labels)
-    prior = -np.log(taken[labels[world.test.targets - 1]] / taken.sum())
+    labels = Labels.of(world.catalog)
+    one = labels.numbers  # each item has one
+    taken = np.bincount(one[world.train.rows - 1], minlength=labels.num_labels)
+    prior = -np.log(taken[one[world.test.targets - 1]] / taken.sum())
     better = bootstrap_mean(prior - trained, seed=0)
     assert better.low > 0, f"nats that the label prior is behind: {better}"

@@ -76,10 +76,10 @@ def test_a_config_becomes_the_head_it_names():
     made = RunConfig.model_validate_json(made.model_dump_json())
     head = build(made, SPLIT, None).auxiliary
     assert isinstance(head, MetadataHead) and head.weight == 0.3
-    assert head.of.names == ("0", "0|odd", "1", "1|odd", "2", "2|odd", "3", "3|odd", "block")
+    assert head.names == ("0", "0|odd", "1", "1|odd", "2", "2|odd", "3", "3|odd", "block")
     head = build(config(HEAD, backbone=NGCFConfig(num_layers=2)), SPLIT, None).auxiliary
     assert isinstance(head, MetadataHead) and head.head.in_features == 24
-    assert head.of.names == ("block 0", "block 1", "block 2", "block 3", "odd")
+    assert head.names == ("block 0", "block 1", "block 2", "block 3", "odd")
 
 
 @pytest.mark.parametrize(
