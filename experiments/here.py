@@ -45,12 +45,18 @@ def loader(dataset: str) -> Load:
 
 
 def load(
-    dataset: str, data: Path | None, *, text: str = "{title}", most_users: int = MOST_USERS
+    dataset: str,
+    data: Path | None,
+    *,
+    text: str = "{title}",
+    labels: str | None = None,
+    most_users: int = MOST_USERS,
 ) -> tuple[Catalog, Interactions]:
     """Read a data set's folder in ``data``; of more than ``most_users`` so many are drawn."""
     if data is None:
         raise DataError(f"{dataset} is a folder in that of the data sets: name it with --data")
-    return sampled(*read_plain(data / dataset, text=text), most_users=most_users)
+    found = read_plain(data / dataset, text=text, labels=labels)
+    return sampled(*found, most_users=most_users)
 
 
 def sampled(

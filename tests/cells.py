@@ -4,6 +4,7 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import combinations, product
 from pathlib import Path
@@ -28,6 +29,7 @@ from tcf.model import (
     IdTower,
     LightGCN,
     MeanHistory,
+    MetadataHead,
     MixtureProjector,
     NextItNet,
     Recommender,
@@ -102,6 +104,13 @@ def _frozen() -> FrozenTextTower:
     return FrozenTextTower(VECTORS, SPLIT.catalog, dim=DIM)
 
 
+def _head(backbone: Backbone) -> MetadataHead:
+    """Labels that tell a block or a half of it; every seventh item has none."""
+    rows = range(SPLIT.num_items)
+    labels = tuple("" if n % 7 == 6 else f"{n // 15}|half {n // 15}.{n % 2}" for n in rows)
+    return MetadataHead(replace(SPLIT.catalog, labels=labels), width=backbone.width)
+
+
 BACKBONES: dict[str, Callable[[], Backbone]] = {
     "AlphaRec": lambda: AlphaRec(dim=DIM, **AlphaRec.of_split(SPLIT)),
     "BERT4Rec post-norm": lambda: BERT4Rec(dim=DIM, norm="post"),
@@ -125,6 +134,8 @@ TOWERS: dict[str, Callable[[], Tower]] = {
     "semantic IDs": lambda: _semantic(num_levels=2, num_codes=8),
     "semantic IDs, prefixes": lambda: _semantic(num_levels=2, num_codes=8, prefixes=True),
     "frozen text, self-supervised": _frozen,
+    "frozen text, metadata head": _frozen,
+    "ID, metadata head": lambda: IdTower(SPLIT.num_items, dim=DIM),
     "ID, aligned with text": lambda: IdTower(SPLIT.num_items, dim=DIM),
     "whitened text": lambda: FrozenTextTower(WHITENED, SPLIT.catalog, dim=DIM),
     "tuned text": _tuned,
@@ -134,9 +145,11 @@ TOWERS: dict[str, Callable[[], Tower]] = {
     "ID + frozen text, concatenation": lambda: _with_ids(_frozen(), "concatenation"),
     "ID + tuned text, gate": lambda: _with_ids(_tuned(), "gate"),
 }
-AUXILIARIES: dict[str, Callable[[], Auxiliary]] = {
-    "frozen text, self-supervised": lambda: SelfSupervision(num_items=40),
-    "ID, aligned with text": lambda: Alignment(VECTORS, SPLIT.catalog, dim=DIM, num_items=40),
+AUXILIARIES: dict[str, Callable[[Backbone], Auxiliary]] = {
+    "frozen text, self-supervised": lambda _: SelfSupervision(num_items=40),
+    "frozen text, metadata head": _head,
+    "ID, metadata head": _head,
+    "ID, aligned with text": lambda _: Alignment(VECTORS, SPLIT.catalog, dim=DIM, num_items=40),
 }
 """Of some towers."""
 LOSS_SETTINGS: dict[str, dict[str, Any]] = {
@@ -153,8 +166,9 @@ CELLS: list[Cell] = list(product(BACKBONES, LOSS_SETTINGS, TOWERS))
 def recommender(cell: Cell, *, seed: int) -> Recommender:
     """Return the untrained recommender of a backbone, loss and tower."""
     backbone, _, tower = cell
-    auxiliary = AUXILIARIES[tower]() if tower in AUXILIARIES else None
-    return Recommender(TOWERS[tower](), BACKBONES[backbone](), seed=seed, auxiliary=auxiliary)
+    made = BACKBONES[backbone]()
+    auxiliary = AUXILIARIES[tower](made) if tower in AUXILIARIES else None
+    return Recommender(TOWERS[tower](), made, seed=seed, auxiliary=auxiliary)
 
 
 def pairwise_cover(cells: Sequence[Cell]) -> list[Cell]:

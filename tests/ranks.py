@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from safetensors.torch import save_file
 from tcf.model.auxiliary import Alignment, SelfSupervision
 from tcf.model.dssm import DSSM
 from tcf.model.lightgcn import AlphaRec
+from tcf.model.metadata import MetadataHead
 from tcf.model.ngcf import NGCF
 from tcf.model.recommender import Recommender
 from tcf.model.sasrec import SASRec
@@ -49,6 +51,10 @@ def recommender(arm: str, *, seed: int = 0, dropout: float = 0) -> Recommender:
         auxiliary = SelfSupervision(masked=dropout)
     elif arm == "aligned":
         auxiliary = Alignment(items, SPLIT.catalog, dim=DIM)
+    elif arm == "labels":
+        told = tuple("" if n % 3 == 0 else f"{n % 5}|{n % 2}" for n in range(SPLIT.num_items))
+        labelled = replace(SPLIT.catalog, labels=told)
+        auxiliary = MetadataHead(labelled, width=backbone.width, weight=1)
     return Recommender(tower, backbone, seed=seed, auxiliary=auxiliary)
 
 

@@ -1,5 +1,6 @@
 """The two arrays everything is made of: items with their texts, and users with their item rows."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +20,8 @@ class Catalog:
         item_ids: The data set's own keys, ``num_items`` distinct strings: a tuple, or the mapped
             column of a prepared data set, which was checked when it was written.
         texts: The text of each item, in the same order, untouched.
+        labels: The labels of each item in one string, such as ``"Comedy|Drama"`` (see
+            `tcf.data.Labels`), ``""`` where it has none; None where the source was read without.
 
     Raises:
         DataError: If the lengths differ, an id is there twice, or there is no item.
@@ -26,6 +29,7 @@ class Catalog:
 
     item_ids: Sequence[str]
     texts: Sequence[str] = field(repr=False)
+    labels: Sequence[str] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Check that ids are distinct and that each has its text."""
@@ -33,6 +37,11 @@ class Catalog:
             raise DataError(
                 f"a catalogue needs one text for each item; "
                 f"got {len(self.item_ids)} ids and {len(self.texts)} texts"
+            )
+        if self.labels is not None and len(self.labels) != len(self.item_ids):
+            raise DataError(
+                f"a catalogue with labels needs one string of them for each item, '' for none; "
+                f"got {len(self.item_ids)} ids and {len(self.labels)} labels"
             )
         if not self.item_ids:
             raise DataError("a catalogue needs at least one item; got none")
@@ -51,6 +60,13 @@ class Catalog:
         """Number of items, the padding row not counted."""
         return len(self.item_ids)
 
+    @cached_property
+    def labels_checksum(self) -> str | None:
+        """SHA-256 over the labels in the items' order; None without labels."""
+        if self.labels is None:
+            return None
+        return hashlib.sha256("\0".join(self.labels).encode("utf-8", "surrogatepass")).hexdigest()
+
     def rows_of(self, item_ids: Sequence[str]) -> np.ndarray:
         """Return the ``(n,)`` int32 row of each id.
 
@@ -68,7 +84,8 @@ class Catalog:
 
     def select(self, rows: np.ndarray) -> "Catalog":
         """Return the catalogue of these ``(n,)`` rows, renumbered from 1 in the order given."""
-        return Catalog(taken(self.item_ids, rows - 1), taken(self.texts, rows - 1))
+        labels = None if self.labels is None else taken(self.labels, rows - 1)
+        return Catalog(taken(self.item_ids, rows - 1), taken(self.texts, rows - 1), labels)
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ def write_prepared(
         )
     with atomic_folder(folder) as new:
         items = {"item_id": _column(catalog.item_ids), "text": _column(catalog.texts)}
+        if catalog.labels is not None:
+            items["labels"] = _column(catalog.labels)
         pl.DataFrame(items).write_ipc(new / "items.arrow", compression="uncompressed")
         users = pl.DataFrame({"user_id": _column(interactions.user_ids)})
         users.write_ipc(new / "users.arrow", compression="uncompressed")
@@ -86,7 +88,8 @@ def open_prepared(
             for name in ("rows", "offsets", "times")
             if f"{name}.npy" in files
         }
-        catalog = Catalog(Strings(items["item_id"]), Strings(items["text"]))
+        labels = Strings(items["labels"]) if "labels" in items.columns else None
+        catalog = Catalog(Strings(items["item_id"]), Strings(items["text"]), labels)
         return catalog, Interactions(Strings(users["user_id"]), **arrays)
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise DataError(

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -22,7 +23,7 @@ def join_datasets(
 
     Nobody is taken for one user and nothing for one item: ids that two data sets share are those of
     different things, which ``prefixed`` keeps apart. One data set alone comes back as it is. Times
-    stay where every part has them.
+    stay where every part has them, and so do labels, of which equal ones are the same.
 
     Args:
         parts: Items and interactions by the data set's name.
@@ -50,7 +51,9 @@ def join_datasets(
     counts = np.concatenate([part.counts() for part in taken])
     times = [part.times for part in taken if part.times is not None]
     texts = tuple(text for catalog in catalogs for text in catalog.texts)
-    return Catalog(tuple(ids["item"]), texts), Interactions(
+    labels = [catalog.labels for catalog in catalogs if catalog.labels is not None]
+    joined = tuple(chain.from_iterable(labels)) if len(labels) == len(catalogs) else None
+    return Catalog(tuple(ids["item"]), texts, joined), Interactions(
         tuple(ids["user"]),
         np.concatenate(rows).astype(np.int32),
         np.concatenate(([0], np.cumsum(counts))),

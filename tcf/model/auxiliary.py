@@ -1,6 +1,7 @@
-"""Losses of item vectors alone, added to that of the predictions in training."""
+"""Losses that are added to that of the predictions in training, and those of item vectors alone."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,19 +13,61 @@ from tcf.encode.embeddings import Embeddings
 from tcf.model.layers import Draws, Dropout, linear
 from tcf.model.towers import FrozenTextTower, Tower
 
-__all__ = ["Alignment", "Auxiliary", "SelfSupervision", "info_nce"]
+__all__ = ["Alignment", "Auxiliary", "Contrast", "SelfSupervision", "Step", "info_nce"]
 
 
-class Auxiliary(Draws, ABC):
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What a training step has computed when an auxiliary loss is asked for.
+
+    Attributes:
+        tower: That the item vectors are from.
+        rows: ``(M,)`` rows of the vectors, all different; None: every row, padding on top.
+        vectors: ``(M, D)``.
+        users: ``(n, W)`` user vectors, one a prediction, before they are scored.
+        targets: ``(n,)`` row that each of them is to predict.
+    """
+
+    tower: Tower
+    rows: Tensor | None
+    vectors: Tensor
+    users: Tensor
+    targets: Tensor
+
+
+class Auxiliary(nn.Module, ABC):
+    """A loss that is added, with a weight, to that of the predictions; it scores nothing.
+
+    With several ranks each computes it of its own step and counts it with its share of the
+    predictions, so that it weighs the same.
+
+    Args:
+        weight: Of the loss, next to that of the predictions.
+
+    Raises:
+        ValueError: If ``weight`` is not above 0.
+    """
+
+    def __init__(self, *, weight: float):
+        super().__init__()
+        if weight <= 0:
+            raise ValueError(f"an auxiliary loss needs weight above 0; got {weight}")
+        self.weight = weight
+
+    @abstractmethod
+    def forward(self, step: Step) -> Tensor:
+        """Return the loss, a scalar, times its weight."""
+
+
+class Contrast(Auxiliary, Draws):
     """Two vectors of each item of a batch, pulled together and away from those of other items.
 
     Its loss is ``weight`` times `info_nce`, over the distinct items of the batch, or over
     ``num_items`` of them, drawn at every step from its own stream, where there are more: over the
-    catalogue, say. With several ranks each computes it of the batch's items and counts it with its
-    share of the predictions, so that it weighs the same.
+    catalogue, say.
 
     Args:
-        weight: Of the loss, next to that of the predictions.
+        weight: As in `Auxiliary`.
         temperature: What cosines are divided by.
         num_items: The most items that are told apart at once.
 
@@ -33,13 +76,12 @@ class Auxiliary(Draws, ABC):
     """
 
     def __init__(self, *, weight: float, temperature: float, num_items: int):
-        super().__init__()
-        for name, value in (("weight", weight), ("temperature", temperature)):
-            if value <= 0:
-                raise ValueError(f"an auxiliary loss needs {name} above 0; got {value}")
+        super().__init__(weight=weight)
+        if temperature <= 0:
+            raise ValueError(f"an auxiliary loss needs temperature above 0; got {temperature}")
         if num_items < 2:
             raise ValueError(f"an auxiliary loss tells 2 items apart or more; got {num_items}")
-        self.weight, self.temperature, self.num_items = weight, temperature, num_items
+        self.temperature, self.num_items = temperature, num_items
 
     @abstractmethod
     def views(self, tower: Tower, rows: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,21 +93,16 @@ class Auxiliary(Draws, ABC):
             vectors: ``(n, D)`` what the tower made of them.
         """
 
-    def forward(self, tower: Tower, rows: Tensor | None, vectors: Tensor) -> Tensor:
-        """Return the loss, a scalar.
-
-        Args:
-            tower: That the vectors are from.
-            rows: ``(M,)`` rows of the vectors, all different; None: every row, padding on top.
-            vectors: ``(M, D)``.
-        """
+    def forward(self, step: Step) -> Tensor:
+        """Return the loss of the step's item vectors; its users are not looked at."""
+        rows, vectors = step.rows, step.vectors
         if rows is None:
             rows = torch.arange(1, len(vectors), device=vectors.device)
             vectors = vectors[1:]
         if len(rows) > self.num_items:
             chosen = self._chosen(len(rows)).to(rows.device)
             rows, vectors = rows[chosen], vectors[chosen]
-        one, two = self.views(tower, rows, vectors)
+        one, two = self.views(step.tower, rows, vectors)
         with torch.autocast(one.device.type, enabled=False):
             return self.weight * info_nce(one, two, temperature=self.temperature)
 
@@ -74,14 +111,14 @@ class Auxiliary(Draws, ABC):
         return torch.from_numpy(rng.choice(number, self.num_items, replace=False, shuffle=False))
 
 
-class Alignment(Auxiliary):
+class Alignment(Contrast):
     """Item vectors and mapped text vectors, drawn together: text teaches, and scores nothing.
 
     Args:
         embeddings: Text vectors with their item ids.
         catalog: Items; the vectors are joined to its rows by item id.
         dim: Width D of the item vectors.
-        weight, temperature, num_items: As in `Auxiliary`.
+        weight, temperature, num_items: As in `Contrast`.
 
     Raises:
         DataError: If an item of the catalogue has no vector, or the other way round.
@@ -119,11 +156,11 @@ class Alignment(Auxiliary):
         return f"vectors={self._key[:12]}"
 
 
-class SelfSupervision(Auxiliary):
+class SelfSupervision(Contrast):
     """Two projections of an item's text vector, each with other places masked.
 
     Args:
-        weight, temperature, num_items: As in `Auxiliary`.
+        weight, temperature, num_items: As in `Contrast`.
         masked: Share of the places of a text vector that are set to 0, drawn for each item and
             view; dropout inside the projector goes on top.
 

@@ -29,6 +29,11 @@ class Backbone(nn.Module, ABC):
     hidden_share: float = 0.0
     user_tables: tuple[str, ...] = ()
 
+    @property
+    def width(self) -> int:
+        """Floats W in a user vector, and in an item vector as scored."""
+        return self.dim
+
     @classmethod
     def of_split(cls, split: Split) -> dict[str, Any]:
         """Return the keywords, beside its settings, that a split decides."""

@@ -33,6 +33,11 @@ class NGCF(GraphBackbone):
         self.products = nn.ModuleList([linear(dim, dim, bias=False) for _ in range(num_layers)])
         self.drop = Dropout(dropout)
 
+    @property
+    def width(self) -> int:
+        """Floats of all layers together."""
+        return (self.num_layers + 1) * self.dim
+
     def propagated(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Return users and items as they are scored."""
         users, items = self.users.weight, vectors

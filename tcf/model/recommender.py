@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from tcf.data.batches import Batch, target_histories
 from tcf.data.split import Targets
-from tcf.model.auxiliary import Auxiliary
+from tcf.model.auxiliary import Auxiliary, Step
 from tcf.model.backbone import Backbone
 from tcf.model.graph import GraphBackbone
 from tcf.model.layers import xavier_normal_
@@ -28,7 +28,7 @@ class Recommender(nn.Module):
         scores: Of a user and an item: their product, or the cosine of the angle between them.
         temperature: What scores are divided by in the loss; ranks do not depend on it.
         learn_temperature: Train it, starting from ``temperature``.
-        auxiliary: A loss of the item vectors that is added in training; None: none is.
+        auxiliary: A loss that is added in training; None: none is.
 
     Raises:
         ValueError: If the widths differ.
@@ -112,7 +112,8 @@ class Recommender(nn.Module):
             )
         if self.auxiliary is not None:
             named = None if self.reads_all else rows  # what the vectors are of
-            value = value + self.auxiliary(self.tower, named, vectors)
+            targets = batch.targets if rows is None else rows[batch.targets]
+            value = value + self.auxiliary(Step(self.tower, named, vectors, users, targets))
         return value
 
     def _predicting(self, batch: Batch, vectors: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ from tcf.train.config import Config, Count, NotNegative, Positive
 __all__ = [
     "AlignmentConfig",
     "Arm",
+    "MetadataConfig",
     "SelfSupervisionConfig",
     "SemanticIdsConfig",
     "TunedConfig",
@@ -44,6 +45,14 @@ class SelfSupervisionConfig(Config):
     temperature: Positive = 0.1
     masked: Annotated[float, Field(ge=0, lt=1)] = 0.5
     num_items: Annotated[int, Field(ge=2)] = 1024
+
+
+class MetadataConfig(Config):
+    """Settings of `tcf.model.MetadataHead`; with weight 0 it is left out."""
+
+    name: Literal["metadata"] = "metadata"
+    weight: NotNegative = 0.1
+    separator: Annotated[str, Field(min_length=1)] = "|"
 
 
 class TunedConfig(Config):
@@ -119,8 +128,9 @@ class Arm(Config):
             vectors and of their projector; None: they do not.
         with_ids: How a learned vector an item is added to that of the text; None: text alone.
             ``"alignment"`` scores by it alone, and lets training draw it to the text's.
-        auxiliary: A loss of the item vectors that is added in training; `AlignmentConfig` belongs
-            to ``with_ids="alignment"``.
+        auxiliary: A loss that is added in training: of the items' text vectors, of which
+            `AlignmentConfig` belongs to ``with_ids="alignment"``, or of the next item's labels
+            (`MetadataConfig`), for any arm that is trained.
         encoder_kind: Of a nearest arm, what kind its encoder is; see `nearest`.
         control: What the arm controls for, as in `tcf.study.controls`; None: it is no control.
             ``"random_weights"`` draws the weights of ``encoder`` anew.
@@ -163,7 +173,10 @@ class Arm(Config):
     semantic_ids: SemanticIdsConfig | None = None
     with_ids: Literal["sum", "concatenation", "gate", "alignment"] | None = None
     auxiliary: (
-        Annotated[AlignmentConfig | SelfSupervisionConfig, Field(discriminator="name")] | None
+        Annotated[
+            AlignmentConfig | MetadataConfig | SelfSupervisionConfig, Field(discriminator="name")
+        ]
+        | None
     ) = None
     encoder_kind: Literal["model", "random", "static"] | None = None
     control: (
@@ -192,6 +205,8 @@ class Arm(Config):
             "quantization",
         ):
             value = getattr(self, setting)
+            if self.kind == "id" and isinstance(value, MetadataConfig):
+                continue
             as_it_is = self.kind == "nearest" and setting not in ("transforms", "quantization")
             if value and (as_it_is or not self.has_text):
                 raise ValueError(
@@ -235,7 +250,8 @@ class Arm(Config):
                 f"{self.name!r} got with_ids={self.with_ids!r} and auxiliary={self.auxiliary!r}"
             )
         mixed = self.tuned or self.semantic_ids or (None if aligned else self.with_ids)
-        if self.auxiliary is not None and mixed:
+        of_users = isinstance(self.auxiliary, MetadataConfig)
+        if self.auxiliary is not None and mixed and not of_users:
             raise ValueError(
                 f"arm {self.name!r} has an auxiliary loss, {self.auxiliary.name}, of frozen text "
                 f"vectors as they are; it takes no tuned, semantic_ids or with_ids; got {mixed!r}"
@@ -289,6 +305,11 @@ class Arm(Config):
             raise ValueError(
                 f"arm {self.name!r} of kind {self.kind!r} learns nothing that could transfer"
             )
+        if isinstance(self.auxiliary, MetadataConfig) and self.transfer.carry == "all":
+            raise ValueError(
+                f"arm {self.name!r} learns the labels of one data set, and those of another are "
+                "others: carry must be 'backbone', or leave auxiliary out"
+            )
         if self.share == 0 and self.transfer.carry == "backbone":
             raise ValueError(
                 f"arm {self.name!r} would rank with a projector that nobody trained: with share=0 "
@@ -305,6 +326,11 @@ class Arm(Config):
     def is_trained(self) -> bool:
         """Whether a recommender is trained for it."""
         return self.kind in ("model", "random", "static", "id")
+
+    @property
+    def reads_labels(self) -> bool:
+        """Whether its runs depend on the items' labels."""
+        return isinstance(self.auxiliary, MetadataConfig) and self.auxiliary.weight > 0
 
     def nearest(self) -> "Arm":
         """Return the untrained arm on the same vectors: what they tell before any training.

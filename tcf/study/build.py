@@ -12,6 +12,7 @@ from tcf.model.auxiliary import Alignment, Auxiliary, SelfSupervision
 from tcf.model.backbones import BACKBONES
 from tcf.model.chance import Chance
 from tcf.model.hybrid import HybridTower
+from tcf.model.metadata import MetadataHead
 from tcf.model.mixture import MixtureProjector
 from tcf.model.nearest import NearestNeighbour
 from tcf.model.popularity import Popularity
@@ -21,7 +22,7 @@ from tcf.model.towers import FrozenTextTower, IdTower, Tower
 from tcf.model.transitions import Transitions
 from tcf.model.tuned import TunedTextTower
 from tcf.model.user_texts import NearestToText
-from tcf.study.arms import SelfSupervisionConfig
+from tcf.study.arms import MetadataConfig, SelfSupervisionConfig
 from tcf.study.backbones import MixtureConfig, TextUsersConfig
 from tcf.study.config import RunConfig
 from tcf.study.user_texts import ItemsAndUsers
@@ -55,7 +56,7 @@ def build(config: RunConfig, split: Split, embeddings: ItemText | None) -> Recom
         scores=config.scores,
         temperature=config.temperature,
         learn_temperature=config.learn_temperature,
-        auxiliary=_auxiliary(config, split, embeddings),
+        auxiliary=_auxiliary(config, split, embeddings, width=backbone.width),
     )
 
 
@@ -98,13 +99,17 @@ def _tower(config: RunConfig, split: Split, embeddings: ItemText | None) -> Towe
     return HybridTower(ids, text, combine=config.arm.with_ids)
 
 
-def _auxiliary(config: RunConfig, split: Split, embeddings: ItemText | None) -> Auxiliary | None:
+def _auxiliary(
+    config: RunConfig, split: Split, embeddings: ItemText | None, *, width: int
+) -> Auxiliary | None:
     chosen = config.arm.auxiliary
     if chosen is None or not chosen.weight:
         return None
     settings = chosen.model_dump(exclude={"name"})
     if isinstance(chosen, SelfSupervisionConfig):
         return SelfSupervision(**settings)
+    if isinstance(chosen, MetadataConfig):
+        return MetadataHead(split.catalog, width=width, **settings)
     assert isinstance(embeddings, Embeddings)
     return Alignment(embeddings, split.catalog, dim=config.dim, **settings)
 

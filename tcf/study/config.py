@@ -225,7 +225,12 @@ def grid(
 
 
 def fingerprint(
-    config: RunConfig, *, split: str, vectors: str | None, source: str | None = None
+    config: RunConfig,
+    *,
+    split: str,
+    vectors: str | None,
+    source: str | None = None,
+    labels: str | None = None,
 ) -> str:
     """Return the hash of everything that decides a run's figures; paths are no part of it.
 
@@ -234,6 +239,7 @@ def fingerprint(
         split: The split's checksum.
         vectors: The key of the item vectors; None for an arm without text.
         source: Of a transfer, the fingerprint of the run whose weights it starts from.
+        labels: The checksum of the items' labels; None for an arm that reads none.
     """
     return hash_json(
         {
@@ -242,5 +248,6 @@ def fingerprint(
             "vectors": vectors,
             "numbers": NUMBERS,
             **({"source": source} if source else {}),
+            **({"labels": labels} if labels else {}),
         }
     )

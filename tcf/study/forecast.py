@@ -67,7 +67,8 @@ class CellForecast:
 def forecast(study: Study, counts: Counts) -> list[CellForecast]:
     """Say what each cell of a study will take on this machine; read no data and no weights.
 
-    Times are those of matrix products at the rate measured here: lower bounds. Every item counts as
+    A metadata head is left out: how many labels there are is not known beforehand. Times are those
+    of matrix products at the rate measured here: lower bounds. Every item counts as
     a text of the arm's ``max_tokens`` and every slot of a batch as an item of its own: upper bounds
     of the work. A search for settings is not counted, nor is what a transfer starts from: those are
     runs of its sources.
@@ -179,7 +180,10 @@ def _epoch(
 ) -> tuple[float, int]:
     """Return the FLOPs of an epoch and of ranking after it, and the trained parameters."""
     # codes are looked up; the projector in their place is no less work
-    arm = config.arm.model_copy(update={"tuned": None, "transforms": (), "semantic_ids": None})
+    left_out = {"tuned": None, "transforms": (), "semantic_ids": None}
+    if config.arm.reads_labels:
+        left_out["auxiliary"] = None
+    arm = config.arm.model_copy(update=left_out)
     vectors = None
     if arm.has_text:
         about: dict[str, Any] = {"name": "", "parameters": {}}

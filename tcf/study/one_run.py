@@ -23,6 +23,7 @@ from tcf.study.provenance import peak_bytes, training_flops
 from tcf.study.records import (
     SCHEMA,
     about_history,
+    about_labels,
     about_vectors,
     learned_from,
     record_path,
@@ -157,7 +158,7 @@ def _run(
             "fingerprint": key,
             "numbers": NUMBERS,
             "config": config.model_dump(mode="json"),
-            "data": settings.data,
+            "data": {**settings.data, **about_labels(config.arm, split.catalog)},
             "vectors": about_vectors(embeddings, trained.model),
             "parameters": trained.parameters,
             "compute": {

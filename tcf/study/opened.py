@@ -11,14 +11,17 @@ import numpy as np
 
 from tcf.data.catalog import Catalog, Interactions
 from tcf.data.filter import FilterReport, apply_filters, filter_interactions
+from tcf.data.labels import Labels
 from tcf.data.sources import join_datasets
 from tcf.data.split import Split
 from tcf.errors import DataError, EncoderError
 from tcf.model.backbones import BACKBONES
 from tcf.model.carry import check_users_carried, users_known
+from tcf.study.arms import MetadataConfig
 from tcf.study.build import ItemText
 from tcf.study.config import Load, RunConfig, Study, fingerprint
 from tcf.study.encoding import Fitted, encode_arms, read_arms
+from tcf.study.records import about_labels
 from tcf.study.sources import on_source, runs_by_sources
 from tcf.study.transfer import Transfer
 from tcf.train.examples import check_users
@@ -76,6 +79,7 @@ class Opened:
             split=self.split.checksum,
             vectors=vectors.key if vectors else None,
             source=start.key if start else None,
+            **about_labels(config.arm, self.split.catalog),
         )
 
     def start(self, config: RunConfig) -> Start | None:
@@ -107,6 +111,7 @@ def open_study(study: Study, data: Path | None, *, cache: Path) -> Opened:
     groups = runs_by_sources(study)
     split, report = load_split(study, data)
     for config in study.runs:
+        _check_labels(config, split)
         if config.backbone is not None:
             check_users(BACKBONES[config.backbone.name], split)
     plain = tuple(config for config in study.runs if config.arm.transfer is None)
@@ -235,3 +240,15 @@ def _check_users(config: RunConfig, opened: Opened) -> None:
             f"share={config.arm.share:g} leaves out {unknown.sum()} of {len(test)} test users: "
             "take share=1 or a backbone that reads histories, such as SASRec"
         )
+
+
+def _check_labels(config: RunConfig, split: Split) -> None:
+    """Raise before anything is encoded where an arm reads labels and the items have none."""
+    chosen = config.arm.auxiliary
+    if isinstance(chosen, MetadataConfig) and config.arm.reads_labels:
+        try:
+            Labels.of(split.catalog, separator=chosen.separator)
+        except DataError as error:
+            raise DataError(
+                f"arm {config.arm.name!r} predicts the labels of items: {error}"
+            ) from error

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from tcf._util import atomic_write, to_json, write_json
+from tcf.data.catalog import Catalog
 from tcf.data.split import Split
 from tcf.errors import DataError
 from tcf.evaluate.ledger import Ledger
@@ -18,6 +19,7 @@ from tcf.evaluate.metrics import metric
 from tcf.evaluate.stats import bootstrap_mean
 
 if TYPE_CHECKING:
+    from tcf.study.arms import Arm
     from tcf.study.build import ItemText
     from tcf.study.config import RunConfig
     from tcf.train.loop import History
@@ -103,6 +105,11 @@ def learned_from(part: Split | None) -> dict[str, int]:
         return {"users": 0, "interactions": 0}
     users = int((part.train.counts() > 0).sum())
     return {"users": users, "interactions": part.train.num_interactions}
+
+
+def about_labels(arm: "Arm", catalog: Catalog) -> dict[str, str | None]:
+    """Return what the data part of a record tells of the items' labels, where a run reads them."""
+    return {"labels": catalog.labels_checksum} if arm.reads_labels else {}
 
 
 def about_vectors(embeddings: "ItemText | None", model: Any) -> dict[str, Any] | None:

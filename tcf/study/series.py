@@ -68,7 +68,7 @@ def series_of(arm: Mapping[str, Any]) -> str:
         (arm.get("tuned") or {}).get("method"),
         f"with IDs, {arm['with_ids']}" if arm.get("with_ids") else None,
         "semantic IDs" if arm.get("semantic_ids") else None,
-        (arm.get("auxiliary") or {}).get("name") if not arm.get("with_ids") else None,
+        (arm.get("auxiliary") or {}).get("name") if arm.get("with_ids") != "alignment" else None,
         arm.get("control"),
     ]
     return ", ".join([arm["family"], *(mark for mark in marks if mark)])

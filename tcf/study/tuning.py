@@ -16,7 +16,7 @@ from tcf.study.config import NUMBERS, RunConfig, Study, fingerprint
 from tcf.study.executors import Run, worker_count, workers
 from tcf.study.proposals import propose
 from tcf.study.provenance import provenance
-from tcf.study.records import SCHEMA, search_path
+from tcf.study.records import SCHEMA, about_labels, search_path
 from tcf.study.space import Tuning, with_settings
 from tcf.study.trials import Trial, TrialSettings, run_trial
 
@@ -75,16 +75,12 @@ def tune(
     with workers(shared=(settings,), num_workers=worker_count(num_workers, num_tasks=most)) as run:
         for numbers in tuning.rounds():
             _run_round(
-                [
-                    _Task.of(search, tuning, number, split.checksum)
-                    for search in todo
-                    for number in numbers
-                ],
+                [_Task.of(search, tuning, number) for search in todo for number in numbers],
                 run,
                 line,
             )
     for search in todo:
-        search.write(tuning, split.checksum)
+        search.write(tuning)
     found = {cell: _read(search.path) for cell, search in searches.items()}
     best = {cell: _best(cell, made["trials"]) for cell, made in found.items()}
     return replace(
@@ -123,9 +119,10 @@ class _Search:
     vectors: ItemText | None
     path: Path
     key: str
+    data: Mapping[str, Any]
     trials: list[Trial] = field(default_factory=list)
 
-    def write(self, tuning: Tuning, checksum: str) -> None:
+    def write(self, tuning: Tuning) -> None:
         """Write all trials, atomically: that they are there says that the search is finished."""
         _best(self.base.cell, self.trials)
         write_json(
@@ -136,7 +133,7 @@ class _Search:
                 "numbers": NUMBERS,
                 "config": self.base.model_dump(mode="json", exclude={"tuning"}),
                 "tuning": tuning.model_dump(mode="json"),
-                "data": {"checksum": checksum},
+                "data": self.data,
                 "vectors": self.vectors.key if self.vectors else None,
                 "monitor": self.base.train.monitor,
                 "trials": [_without_users(trial) for trial in self.trials],
@@ -175,11 +172,11 @@ class _Task:
     key: str
 
     @classmethod
-    def of(cls, search: _Search, tuning: Tuning, number: int, checksum: str) -> "_Task":
+    def of(cls, search: _Search, tuning: Tuning, number: int) -> "_Task":
         """Return the trial of this number, from what the search has found so far."""
         chosen = propose(tuning, search.trials, number=number)
         config = with_settings(search.base, chosen).model_copy(update={"tuning": None})
-        return cls(search, number, chosen, config, _key(config, checksum, search.vectors))
+        return cls(search, number, chosen, config, _key(config, search.data, search.vectors))
 
     @property
     def place(self) -> tuple[str, int]:
@@ -200,8 +197,9 @@ def _plan(
     for config in trained:
         base = config.model_copy(update={"seed": tuning.trial_seed, "tuning": tuning})
         vectors = embeddings.get(config.arm.name)
-        key = _key(base, split.checksum, vectors)
-        search = _Search(base, vectors, search_path(records, base, fingerprint=key), key)
+        data = {"checksum": split.checksum, **about_labels(config.arm, split.catalog)}
+        key = _key(base, data, vectors)
+        search = _Search(base, vectors, search_path(records, base, fingerprint=key), key, data)
         if searches.setdefault(config.cell, search).key != key:
             raise ValueError(
                 f"the runs of one cell may differ in their seed alone, so that one search is for "
@@ -229,8 +227,9 @@ def _run_round(tasks: Sequence["_Task"], run: Run, line: _Line) -> None:
         task.search.trials.append(made[task.place])
 
 
-def _key(config: RunConfig, checksum: str, vectors: ItemText | None) -> str:
-    return fingerprint(config, split=checksum, vectors=vectors.key if vectors else None)
+def _key(config: RunConfig, data: Mapping[str, Any], vectors: ItemText | None) -> str:
+    told = {"vectors": vectors.key if vectors else None, "labels": data.get("labels")}
+    return fingerprint(config, split=data["checksum"], **told)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -27,13 +27,22 @@ EXPERIMENTS = Path(__file__).parents[2] / "experiments"
         ("microlens_tuned", 9),
         ("presets", 8),
         ("q5_llm_ranker", 4),
-        ("neighbours", 22),
     ],
 )
 def test_a_study_plans_its_runs(name: str, num_runs: int):
     study = load_study(EXPERIMENTS / name / "study.py")
     assert (study.name, len(study.runs)) == (name, num_runs)
     assert len({run.name for run in study.runs}) == num_runs
+
+
+def test_neighbours_of_frozen_text_and_of_labels_are_planned():
+    studies = load_studies(EXPERIMENTS / "neighbours" / "study.py")
+    assert [len(study.runs) for study in studies] == [22, 13, 3]
+    arms = {run.arm.name: run.arm for study in studies for run in study.runs}
+    assert [name for name, arm in arms.items() if arm.reads_labels] == [
+        "ID, metadata head",
+        "MiniLM, metadata head",
+    ]
 
 
 @pytest.mark.parametrize(

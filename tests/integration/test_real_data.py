@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.neighbours.study import with_genres
 from tcf.data.audit import audit_files, split_findings
 from tcf.data.catalog import Catalog, Interactions
 from tcf.data.datasets import DATASETS, load_dataset
 from tcf.data.filter import FilterReport, filter_interactions
 from tcf.data.formats import read_folder, read_items, read_microlens, read_movies
 from tcf.data.formats.mind import read_behaviors
+from tcf.data.labels import Labels
 from tcf.data.partial import Digests
 from tcf.data.split import leave_one_out
 from tcf.errors import DataError
@@ -269,3 +271,12 @@ def test_a_damaged_real_file_gives_no_item_the_text_of_another(
         texts = zip(catalog.item_ids, catalog.texts, strict=True)
         changed = [text for item_id, text in texts if text_of.get(item_id, text) != text]
         assert not set(changed) & set(whole.texts)  # no item has the text of another
+
+
+def test_genres_of_films_are_labels_and_most_films_have_several():
+    folder("ml-latest-small")
+    catalog, _ = with_genres(DATA)
+    found = Labels.of(catalog, separator=" ")
+    assert found.num_labels == 19 and "Film-Noir" in found.names
+    counts = found.counts()[1:]
+    assert (counts == 0).sum() == 6 and 2 < counts.mean() < 3

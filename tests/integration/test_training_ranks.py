@@ -29,6 +29,8 @@ EQUAL: dict[str, dict[str, Any]] = {
         ("aligned", "in_batch_softmax", {}),
         ("aligned", "full_softmax", {}),
         ("self-supervised", "in_batch_softmax", {}),
+        ("labels", "in_batch_softmax", {}),
+        ("labels", "full_softmax", {}),
         ("NGCF", "in_batch_softmax", {}),
         ("AlphaRec", "sampled_softmax", {"num_negatives": 5}),
     ]

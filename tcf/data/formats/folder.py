@@ -72,7 +72,7 @@ def read_folder(
             these have the same names, sizes and times of change; ``"auto"`` as in
             `tcf.encode_items`. None keeps nothing.
         **options: Of the reader: ``text``, a template such as ``"{title}. {genres}"``,
-            ``missing`` and others.
+            ``labels``, another, ``missing`` and others.
 
     Raises:
         ValueError: If ``reader`` names none.

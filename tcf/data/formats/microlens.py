@@ -60,7 +60,11 @@ def read_microlens(
 
 
 def read_pixelrec(
-    folder: PathLike, *, text: str = "{title}", missing: Missing = "error"
+    folder: PathLike,
+    *,
+    text: str = "{title}",
+    missing: Missing = "error",
+    labels: str | None = None,
 ) -> tuple[Catalog, Interactions]:
     """Read PixelRec (200K, 1M, 8M): the CSV of items and the CSV of interactions.
 
@@ -72,6 +76,7 @@ def read_pixelrec(
         folder: Holds the files.
         text: Template of the text.
         missing: ``"drop"`` leaves items without text, and their interactions, out.
+        labels: Template of the labels, such as ``"{tag}"``; None: none.
 
     Raises:
         DataError: If a file is missing, there twice or malformed, or an item unknown.
@@ -84,7 +89,7 @@ def read_pixelrec(
     headers = {path: set(first_fields(path, CSV)) for path in files}
     items = _with(folder, headers, {"item_id", "title"})
     events = _with(folder, headers, {"item_id", "user_id", "timestamp"})
-    catalog = read_items(items, text=text, missing=missing)
+    catalog = read_items(items, text=text, missing=missing, labels=labels)
     return catalog, read_interactions(events, catalog, missing=missing)
 
 

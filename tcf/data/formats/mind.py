@@ -4,7 +4,9 @@ Source: Wu et al., ACL 2020, and the data set's description (github.com/msnews).
 """
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -33,7 +35,11 @@ _log = logging.getLogger(__name__)
 
 
 def read_mind(
-    folder: PathLike, *, text: str = "{title}", missing: Missing = "error"
+    folder: PathLike,
+    *,
+    text: str = "{title}",
+    missing: Missing = "error",
+    labels: str | None = None,
 ) -> tuple[Catalog, Interactions]:
     """Read ``news.tsv`` and ``behaviors.tsv``, or those of the train and dev folders together.
 
@@ -49,12 +55,13 @@ def read_mind(
             clicked, is left alone.
         text: Template of the text: ``"{title}. {abstract}"``, ...
         missing: ``"drop"`` leaves items without text, and clicks on items without a line, out.
+        labels: Template of the labels: ``"{category}|{subcategory}"``, say; None: none.
 
     Raises:
         DataError: If a file is missing or malformed, or an item unknown.
     """
     parts = _parts(Path(folder))
-    catalog = _read_news([part / "news.tsv" for part in parts], text, missing)
+    catalog = _read_news([part / "news.tsv" for part in parts], text, missing, labels)
     clicks = _clicks([read_behaviors(part / "behaviors.tsv") for part in parts])
     return catalog, interactions_of(
         clicks, catalog, user="user_id", item="item", time="time", missing=missing
@@ -97,21 +104,32 @@ def _parts(folder: Path) -> list[Path]:
     return parts
 
 
-def _read_news(paths: list[Path], text: str, missing: Missing) -> Catalog:
-    """Return the union of the files' items; an item of two files must have one text."""
-    fields = fields_of(text)
+def _read_news(paths: list[Path], text: str, missing: Missing, labels: str | None) -> Catalog:
+    """Return the union of the files' items; an item of two files must have one text and labels."""
+    fields = fields_of(text, labels)
     check_columns(NEWS, fields, str(paths[0]))
     tables = [load(path, NEWS, optional=NEWS[1:], dialect=TSV, names=NEWS) for path in paths]
-    catalogs = [catalog_of(t, text, id_column="news_id", missing=missing) for t in tables]
-    merged = dict(zip(catalogs[0].item_ids, catalogs[0].texts, strict=True))
-    for path, catalog in zip(paths[1:], catalogs[1:], strict=True):
-        for item_id, words in zip(catalog.item_ids, catalog.texts, strict=True):
+    settings: dict[str, Any] = {"id_column": "news_id", "missing": missing, "labels": labels}
+    catalogs = [catalog_of(table, text, **settings) for table in tables]
+    texts = _merged("text", paths, [(one.item_ids, one.texts) for one in catalogs])
+    told = [(one.item_ids, one.labels) for one in catalogs if one.labels is not None]
+    merged = tuple(_merged("label", paths, told).values()) if told else None
+    return Catalog(tuple(texts), tuple(texts.values()), merged)
+
+
+def _merged(
+    what: str, paths: Sequence[Path], parts: Sequence[tuple[Sequence[str], Sequence[str]]]
+) -> dict[str, str]:
+    """Return what the files say of each item, in the order of first appearance."""
+    merged: dict[str, str] = {}
+    for path, part in zip(paths, parts, strict=True):
+        for item_id, words in zip(*part, strict=True):
             if merged.setdefault(item_id, words) != words:
                 raise DataError(
-                    f"{path}: an item has one text in all files; {item_id!r} has {words!r} here "
+                    f"{path}: an item has one {what} in all files; {item_id!r} has {words!r} here "
                     f"and {merged[item_id]!r} elsewhere"
                 )
-    return Catalog(tuple(merged), tuple(merged.values()))
+    return merged
 
 
 def _clicks(tables: list[Table]) -> Table:

@@ -43,7 +43,11 @@ _CSV = (".csv", ".csv.gz")
 
 
 def read_movielens(
-    folder: PathLike, *, text: str = "{title}", missing: Missing = "error"
+    folder: PathLike,
+    *,
+    text: str = "{title}",
+    missing: Missing = "error",
+    labels: str | None = None,
 ) -> tuple[Catalog, Interactions]:
     """Read any edition: ``u.item`` and ``u.data``, ``*.dat``, or movies and ``ratings.csv``.
 
@@ -53,6 +57,8 @@ def read_movielens(
         folder: Holds the files.
         text: Template of the text: ``"{title}. {genres}"``; of 100K also ``{release_date}``.
         missing: ``"drop"`` leaves items without text, and their interactions, out.
+        labels: Template of the labels, such as ``"{genres}"``, which stand between ``|``; movies
+            without are labelled ``"(no genres listed)"`` by the files. None: none.
 
     Raises:
         DataError: If a file is missing or malformed, or a movie unknown.
@@ -60,7 +66,7 @@ def read_movielens(
     Source: Harper & Konstan, doi 10.1145/2827872.
     """
     folder = Path(folder)
-    catalog = read_movies(folder, text=text, missing=missing)
+    catalog = read_movies(folder, text=text, missing=missing, labels=labels)
     if matching(folder, "u.data"):
         ratings = scan(folder / "u.data", _RATING, dialect=TSV, names=_RATING)
     elif matching(folder, "ratings.dat"):
@@ -73,20 +79,26 @@ def read_movielens(
     )
 
 
-def read_movies(folder: PathLike, *, text: str = "{title}", missing: Missing = "error") -> Catalog:
+def read_movies(
+    folder: PathLike,
+    *,
+    text: str = "{title}",
+    missing: Missing = "error",
+    labels: str | None = None,
+) -> Catalog:
     """Read the catalogue of any edition alone; see `read_movielens`."""
     folder = Path(folder)
-    fields = fields_of(text)
+    fields = fields_of(text, labels)
     if matching(folder, "u.item"):
         table = _with_genres(load_all(folder / "u.item", _PIPES, _ITEM_100K))
-        return catalog_of(_checked(table, fields), text, id_column="movieId", missing=missing)
-    if matching(folder, "movies.dat"):
+    elif matching(folder, "movies.dat"):
         table = load_all(folder / "movies.dat", _COLONS, _MOVIE)
     else:
         path = only(folder, "movies.csv*", _CSV)
         optional = [field for field in fields if field != "movieId"]
         table = load(path, ["movieId", *fields], optional=optional, dialect=CSV)
-    return catalog_of(_checked(table, fields), text, id_column="movieId", missing=missing)
+    check_columns(table.frame.columns, fields, table.name)
+    return catalog_of(table, text, id_column="movieId", missing=missing, labels=labels)
 
 
 def load_all(path: Path, dialect: Dialect, names: tuple[str, ...]) -> Table:
@@ -99,8 +111,3 @@ def _with_genres(table: Table) -> Table:
     named = [pl.when(pl.col(genre) == "1").then(pl.lit(genre)) for genre in _GENRES]
     genres = pl.concat_str(named, separator="|", ignore_nulls=True).alias("genres")
     return Table(table.frame.with_columns(genres), table.name, table.at)
-
-
-def _checked(table: Table, fields: list[str]) -> Table:
-    check_columns(table.frame.columns, fields, table.name)
-    return table

@@ -16,6 +16,7 @@ def read_items(
     id_column: str = "item_id",
     text: str = "{title}",
     missing: Missing = "error",
+    labels: str | None = None,
 ) -> Catalog:
     """Read a catalogue.
 
@@ -26,15 +27,16 @@ def read_items(
         id_column: Column with the item ids.
         text: Template of the text, with column names in braces: ``"{title}. {genres}"``.
         missing: ``"drop"`` leaves items without text out and logs how many.
+        labels: Template of the labels, likewise: ``"{genres}"``; None: none. An item may lack them.
 
     Raises:
         DataError: If the source cannot be read so, a column is missing, an item has no text, or an
             id is there twice.
     """
-    fields = fields_of(text)
+    fields = fields_of(text, labels)
     optional = [field for field in fields if field != id_column]
     table = load(source, [id_column, *fields], ids=[id_column], optional=optional)
-    return catalog_of(table, text, id_column=id_column, missing=missing)
+    return catalog_of(table, text, id_column=id_column, missing=missing, labels=labels)
 
 
 def read_interactions(
@@ -74,14 +76,19 @@ def read_interactions(
 
 
 def read_plain(
-    folder: PathLike, *, text: str = "{title}", missing: Missing = "error"
+    folder: PathLike,
+    *,
+    text: str = "{title}",
+    missing: Missing = "error",
+    labels: str | None = None,
 ) -> tuple[Catalog, Interactions]:
-    """Read ``items.*`` and ``interactions.*`` of a folder.
+    """Read ``items.*`` and ``interactions.*`` of a folder; templates as in `read_items`.
 
     Raises:
         DataError: If a file is missing, there twice or malformed.
     """
     folder = Path(folder)
-    catalog = read_items(only(folder, "items.*", SUFFIXES), text=text, missing=missing)
+    items = only(folder, "items.*", SUFFIXES)
+    catalog = read_items(items, text=text, missing=missing, labels=labels)
     taken = read_interactions(only(folder, "interactions.*", SUFFIXES), catalog, missing=missing)
     return catalog, taken

@@ -23,7 +23,11 @@ _PARTS = ("train", "valid", "test")
 
 
 def read_recbole(
-    folder: PathLike, *, text: str | None = None, missing: Missing = "error"
+    folder: PathLike,
+    *,
+    text: str | None = None,
+    missing: Missing = "error",
+    labels: str | None = None,
 ) -> tuple[Catalog, Interactions]:
     """Read ``*.item`` and ``*.inter``, or ``*.train.inter``, ``*.valid.inter``, ``*.test.inter``.
 
@@ -37,6 +41,8 @@ def read_recbole(
         text: Template of the text; None takes the one column among ``title``, ``movie_title``,
             ``name``, ``item_name`` and ``text``.
         missing: ``"drop"`` leaves items without text, and their interactions, out.
+        labels: Template of the labels, such as ``"{genre}"``; those of a ``token_seq`` stand
+            between spaces. None: none.
 
     Raises:
         DataError: If a file is missing or malformed, or an item unknown.
@@ -44,7 +50,7 @@ def read_recbole(
     Source: Zhao et al., arXiv 2011.01731.
     """
     folder = Path(folder)
-    catalog = _read_items(only(folder, ("*.item", "*.text")), text, missing)
+    catalog = _read_items(only(folder, ("*.item", "*.text")), text, missing, labels)
     parts = [p for part in _PARTS for p in matching(folder, f"*.{part}.inter")]
     paths = parts or [only(folder, "*.inter")]
     names = [_header(path) for path in paths]
@@ -60,7 +66,7 @@ def read_recbole(
     )
 
 
-def _read_items(path: Path, text: str | None, missing: Missing) -> Catalog:
+def _read_items(path: Path, text: str | None, missing: Missing, labels: str | None) -> Catalog:
     names = _header(path)
     if text is None:
         found = [name for name in _TITLES if name in names]
@@ -70,9 +76,9 @@ def _read_items(path: Path, text: str | None, missing: Missing) -> Catalog:
                 "say text='{column}'"
             )
         text = f"{{{found[0]}}}"
-    fields = fields_of(text)
+    fields = fields_of(text, labels)
     table = _load(path, ["item_id", *fields], optional=[f for f in fields if f != "item_id"])
-    return catalog_of(table, text, id_column="item_id", missing=missing)
+    return catalog_of(table, text, id_column="item_id", missing=missing, labels=labels)
 
 
 def _header(path: Path) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """H&M and goodbooks-10k: CSV files with a header line."""
 
 from pathlib import Path
+from typing import Any
 
 from tcf.data.catalog import Catalog, Interactions
 from tcf.data.formats.events import interactions_of
@@ -21,7 +22,11 @@ HM_TEXT = (
 
 
 def read_hm(
-    folder: PathLike, *, text: str = HM_TEXT, missing: Missing = "error"
+    folder: PathLike,
+    *,
+    text: str = HM_TEXT,
+    missing: Missing = "error",
+    labels: str | None = None,
 ) -> tuple[Catalog, Interactions]:
     """Read ``articles.csv`` and ``transactions_train.csv`` of H&M (Kaggle, 2022).
 
@@ -33,6 +38,7 @@ def read_hm(
         folder: Holds the files.
         text: Template of the text, with the columns of ``articles.csv``.
         missing: ``"drop"`` leaves articles without any text, and their sales, out.
+        labels: Template of the labels, such as ``"{product_group_name}"``; None: none.
 
     Raises:
         DataError: If a file is missing or malformed, or an article unknown.
@@ -41,7 +47,8 @@ def read_hm(
     """
     folder = Path(folder)
     items = only(folder, "articles.csv*", _CSV)
-    catalog = read_items(items, id_column="article_id", text=text, missing=missing)
+    settings: dict[str, Any] = {"text": text, "missing": missing, "labels": labels}
+    catalog = read_items(items, id_column="article_id", **settings)
     sales = scan(
         only(folder, "transactions_train.csv*", _CSV), ["t_dat", "customer_id", "article_id"]
     )

@@ -1,4 +1,4 @@
-"""Item columns -> Catalog: texts by a template, every item named that has none."""
+"""Item columns -> Catalog: texts and labels by templates, every item named that has no text."""
 
 import logging
 import string
@@ -15,36 +15,50 @@ Missing = Literal["error", "drop"]
 _log = logging.getLogger(__name__)
 
 
-def fields_of(template: str) -> list[str]:
-    """Return the columns that a template such as ``"{title}. {genres}"`` names.
+def fields_of(text: str, labels: str | None = None) -> list[str]:
+    """Return the columns that templates such as ``"{title}. {genres}"`` name.
+
+    Args:
+        text: Template of the text.
+        labels: Template of the labels; None: there are none.
 
     Raises:
-        ValueError: If it names none, or asks for more than their values.
+        ValueError: If one names none, or asks for more than their values.
     """
+    return _fields(text, "text") + ([] if labels is None else _fields(labels, "labels"))
+
+
+def _fields(template: str, what: str) -> list[str]:
     try:
         parts = list(string.Formatter().parse(template))
     except ValueError as error:
         raise ValueError(
-            f"text must be a template like '{{title}}'; {template!r}: {error}"
+            f"{what} must be a template like '{{title}}'; {template!r}: {error}"
         ) from None
     columns = [name for _, name, _, _ in parts if name is not None]
     if not columns or not all(columns):
-        raise ValueError(f"text must name a column in braces, like '{{title}}'; got {template!r}")
+        raise ValueError(f"{what} must name a column in braces, like '{{title}}'; got {template!r}")
     if any(spec or conversion for _, _, spec, conversion in parts):
-        raise ValueError(f"text takes columns as they are, like '{{title}}'; got {template!r}")
+        raise ValueError(f"{what} takes columns as they are, like '{{title}}'; got {template!r}")
     return columns
 
 
 def catalog_of(
-    table: Table, template: str, *, id_column: str, missing: Missing = "error"
+    table: Table,
+    template: str,
+    *,
+    id_column: str,
+    missing: Missing = "error",
+    labels: str | None = None,
 ) -> Catalog:
     """Return the catalogue of a table's rows, in their order.
 
     Args:
-        table: Holds the ids and the columns of the template.
+        table: Holds the ids and the columns of the templates.
         template: Of the text.
         id_column: Column with the item ids.
         missing: Leave items without text out and log how many, or refuse them.
+        labels: Template of the labels, which an item may lack; None: the catalogue has none.
 
     Raises:
         DataError: If an item has no text (unless dropped) or an id is there twice.
@@ -55,8 +69,9 @@ def catalog_of(
     if blank.any():
         frame = _without(table, frame, blank, columns, id_column, missing)
     _check_distinct(table, frame, id_column)
-    texts = frame.select(_text(template)).to_series()
-    return Catalog(tuple(frame[id_column].to_list()), tuple(texts.to_list()))
+    ids, texts = frame[id_column], frame.select(_text(template)).to_series()
+    told = None if labels is None else tuple(frame.select(_text(labels)).to_series().to_list())
+    return Catalog(tuple(ids.to_list()), tuple(texts.to_list()), told)
 
 
 def _without(

@@ -82,7 +82,7 @@ def simulate_world(
             faster: 1 million users of 2,000 items in about half a minute of one core.
 
     Returns:
-        The `World`.
+        The `World`. Its items are labelled by the topic of their titles, whatever spoils these.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -125,7 +125,7 @@ def simulate_world(
     item_ids = tuple(f"item-{i}" for i in range(1, num_items + 1))
     user_ids = tuple(f"user-{u}" for u in range(1, num_users + 1))
     return World(
-        Catalog(item_ids, tuple(texts)),
+        Catalog(item_ids, tuple(texts), tuple(titles.topics.tolist())),
         Interactions(user_ids, rows, visits.offsets, timeline.seconds),
         words_taste,
         order_taste,

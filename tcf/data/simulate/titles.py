@@ -33,12 +33,14 @@ class Titles:
         theme: ``(num_items, K)`` float64, what the bag of words tells of taste.
         order: ``(num_items, K)`` float64, what only word order tells.
         known: ``(V,)`` strings, every word there is.
+        topics: ``(num_items,)`` strings, a word for each item's topic.
     """
 
     words: np.ndarray
     theme: np.ndarray
     order: np.ndarray
     known: np.ndarray
+    topics: np.ndarray
 
 
 def make_titles(
@@ -101,6 +103,7 @@ def make_titles(
         theme_taste[topics, np.arange(num_kinds), words].sum(axis=1),
         cast_taste[first] - cast_taste[second],
         np.concatenate([theme.ravel(), cast.ravel(), LINKS, JOINS, PREPOSITIONS]),
+        theme[topic[:, 0], 0, 0, 0],
     )
 
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from tcf.model.auxiliary import Alignment, Auxiliary, SelfSupervision, info_nce
+from tcf.model.auxiliary import Alignment, Contrast, SelfSupervision, Step, info_nce
 from tcf.model.lightgcn import LightGCN
 from tcf.model.recommender import Recommender
 from tcf.model.sasrec import SASRec
-from tcf.model.towers import FrozenTextTower, IdTower
+from tcf.model.towers import FrozenTextTower, IdTower, Tower
 from tcf.train import TrainConfig, fit
 from tests import worlds
 
@@ -24,6 +24,11 @@ def alignment(**settings) -> Alignment:
 
 def frozen(**settings) -> FrozenTextTower:
     return FrozenTextTower(TEXTS, SPLIT.catalog, dim=D, **settings)
+
+
+def step(tower: Tower, rows: Tensor | None, vectors: Tensor) -> Step:
+    """A step without a prediction."""
+    return Step(tower, rows, vectors, torch.empty(0, D), torch.empty(0, dtype=torch.int64))
 
 
 def model(name: str, **settings) -> Recommender:
@@ -53,10 +58,10 @@ def test_info_nce_is_what_its_formula_says():
 
 def test_alignment_holds_items_against_their_own_texts():
     made = model("alignment", weight=0.5).auxiliary
-    assert made is not None
+    assert isinstance(made, Alignment)
     rows, vectors = torch.tensor([4, 9, 2]), torch.randn(3, D)
     texts = made.mapped(torch.from_numpy(TEXTS.vectors[[3, 8, 1]]))
-    found = made(IdTower(N, dim=D), rows, vectors)
+    found = made(step(IdTower(N, dim=D), rows, vectors))
     torch.testing.assert_close(found, 0.5 * info_nce(vectors, texts, temperature=0.2))
 
 
@@ -70,10 +75,10 @@ def test_self_supervision_masks_places_of_the_texts_in_training_alone():
     assert quiet[0].equal(quiet[1]) and quiet[0].equal(tower(rows))
 
 
-class _Rows(Auxiliary):
+class _Rows(Contrast):
     """Keeps the rows that it is asked for."""
 
-    def views(self, tower: torch.nn.Module, rows: Tensor, vectors: Tensor):
+    def views(self, tower: Tower, rows: Tensor, vectors: Tensor):
         self.rows, self.vectors = rows, vectors
         return vectors, vectors
 
@@ -83,18 +88,18 @@ def test_of_more_items_some_are_drawn_and_padding_never():
     tower = IdTower(N, dim=D)
     seen = set()
     for _ in range(60):
-        made(tower, None, table)
+        made(step(tower, None, table))
         assert len(made.rows.unique()) == 10 and made.vectors.equal(table[made.rows])
         seen |= set(made.rows.tolist())
     assert seen == set(range(1, N + 1))
     made.reseed(3)
-    made(tower, None, table)
+    made(step(tower, None, table))
     first = made.rows
     made.reseed(3)
-    made(tower, None, table)
+    made(step(tower, None, table))
     assert made.rows.equal(first)
     few = torch.tensor([5, 7])
-    made(tower, few, table[few])
+    made(step(tower, few, table[few]))
     assert made.rows.equal(few)
 
 
