@@ -25,7 +25,7 @@ from experiments.here import (
     Load,
     encoders,
     ladder_arms,
-    load,
+    loader,
     shrunk,
     small_world,
 )
@@ -38,7 +38,6 @@ from tcf.train import TrainConfig
 DATASETS = ("microlens-50k", "online-retail")
 """Those with users enough that a tenth is something to train on."""
 SHARES = (0.1, 0.3, 1.0)
-MOST_USERS = 20_000
 TEST, VALIDATION = 0.25, 0.1
 OPT = ("opt-125m", "opt-350m", "opt-1.3b", "opt-2.7b", "opt-6.7b", "opt-13b")
 
@@ -64,8 +63,7 @@ def nested(catalog: Catalog, interactions: Interactions, *, share: float) -> Spl
 
 
 def _here(dataset: str, share: float, sizes: Sequence[Size] = tuple(LADDER)) -> Study:
-    load_users = partial(load, dataset, most_users=MOST_USERS)
-    return _study(dataset, share, ladder_arms(sizes), load_users, encoders=encoders)
+    return _study(dataset, share, ladder_arms(sizes), loader(dataset), encoders=encoders)
 
 
 def _study(

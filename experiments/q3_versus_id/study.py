@@ -8,9 +8,10 @@ Expect:  text ahead where items are cold, IDs where they are warm; where they me
 
 FOLDER is as in experiments/q1_scaling. All items, and warm sets as the study made them: items below
 a threshold removed, then users below five interactions, and everything trained again. Thresholds:
-20, 50 and 200 interactions, and those that keep 50% and 20% of all interactions. Every arm of every
-set gets the same search. Slices of the full run by the target's count are another question, which
-the ledgers answer without training: `python plots/q3_versus_id.py` draws both.
+20, 50 and 200 interactions, and those that keep 50% and 20% of all interactions, where that leaves
+enough for a panel (LARGE_ENOUGH). Every arm of every set gets the same search. Slices of the full
+run by the target's count are another question, which the ledgers answer without training:
+`python plots/q3_versus_id.py` draws both.
 """
 
 from collections.abc import Sequence
@@ -35,6 +36,13 @@ from tcf.train import TrainConfig
 
 THRESHOLDS = (20, 50, 200)
 SHARES = (0.5, 0.2)
+LARGE_ENOUGH = {
+    "microlens-50k": ("", "head with 50% of all"),
+    "ml-latest-small": ("",),
+    "online-retail": ("", "items of 20 and more"),
+}
+"""Data set -> all its items, and its sets of 500 items and 1,000 users or more: the others are too
+small for a panel, or empty, and are not trained. README.md has their sizes."""
 SASREC = (SASRecConfig(), TrainConfig(max_epochs=30, patience=5, monitor="ndcg@10"))
 SEARCH = Tuning(
     space={
@@ -47,8 +55,10 @@ SEARCH = Tuning(
 
 
 def study() -> tuple[Study, ...]:
-    """Return a study for each data set and each of its sets of items, three seeds."""
-    return tuple(_here(dataset, name) for dataset in DATASETS for name in sets())
+    """Return a study for each data set and each of its sets that is large enough, three seeds."""
+    return tuple(
+        study_of(dataset, name) for dataset, names in LARGE_ENOUGH.items() for name in names
+    )
 
 
 def sets() -> dict[str, tuple[Filter, ...]]:
@@ -82,7 +92,8 @@ def arms() -> list[Arm]:
     ]
 
 
-def _here(dataset: str, name: str) -> Study:
+def study_of(dataset: str, name: str) -> Study:
+    """Return the study of one set of a data set's items, by the set's name in `sets`."""
     shown = f"{dataset}, {name}" if name else dataset
     return Study(
         name="q3_versus_id",
@@ -96,7 +107,7 @@ def _here(dataset: str, name: str) -> Study:
 
 def smoke() -> Study:
     """Return every arm on the small world, with one trial each."""
-    return shrunk(_here(DATASETS[0], ""))
+    return shrunk(study_of(DATASETS[0], ""))
 
 
 def paper() -> tuple[Study, ...]:

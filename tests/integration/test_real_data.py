@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from experiments.neighbours.study import with_genres
+from experiments.q3_versus_id import study as versus_id
 from tcf.data.audit import audit_files, split_findings
 from tcf.data.catalog import Catalog, Interactions
 from tcf.data.datasets import DATASETS, load_dataset
@@ -25,6 +26,7 @@ from tcf.errors import DataError
 from tcf.evaluate.metrics import metric
 from tcf.evaluate.ranking import rank_targets
 from tcf.model.popularity import Popularity
+from tcf.study.opened import load_split
 from tests import worlds
 from tests.property.test_fuzzed_files import CHANGES
 
@@ -280,3 +282,17 @@ def test_genres_of_films_are_labels_and_most_films_have_several():
     assert found.num_labels == 19 and "Film-Noir" in found.names
     counts = found.counts()[1:]
     assert (counts == 0).sum() == 6 and 2 < counts.mean() < 3
+
+
+def test_sets_of_items_that_are_compared_are_those_large_enough_for_a_panel():
+    for dataset, wanted in versus_id.LARGE_ENOUGH.items():
+        folder(dataset)
+        found = []
+        for name in versus_id.sets():
+            try:
+                split, _ = load_split(versus_id.study_of(dataset, name), DATA)
+            except DataError:  # nothing is left
+                continue
+            if not name or (split.num_items >= 500 and split.num_users >= 1000):
+                found.append(name)
+        assert tuple(found) == wanted
