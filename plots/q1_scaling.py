@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import polars as pl
+
 from tcf.plot import ladder_plot, scaling_plot
 from tcf.study.cells import read_cells
 from tcf.study.evidence import evidence
@@ -22,8 +24,9 @@ def main(out: Path = HERE) -> None:
     fits = fits_table(
         fit_series(shown, metrics=[METRIC], against="ID", seed=0), metric=METRIC, axis=SIZE
     )
+    short = pl.col("arm").str.replace(r"^opt-(.*), top 2 tuned$", "$1 tuned")
     scaling_plot(
-        evidence(shown, metrics=[METRIC]),
+        evidence(shown, metrics=[METRIC]).with_columns(short),
         metric=METRIC,
         x=SIZE,
         fits=fits,
@@ -36,7 +39,7 @@ def main(out: Path = HERE) -> None:
         if arms[id(cell)]["kind"] == "id" or str(arms[id(cell)].get("family")).startswith("ladder")
     ]
     ladder_plot(
-        loss_evidence(rungs, ladder, metrics=[METRIC]),
+        loss_evidence(rungs, ladder, metrics=[METRIC]).with_columns(short),
         ladder,
         metric=METRIC,
         fit=loss_fit_table(fit_loss(ladder, seed=0)),

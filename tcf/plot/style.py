@@ -47,8 +47,12 @@ class Look:
     hollow: bool = False
 
     def points(self, *, at_limit: bool = False) -> dict[str, Any]:
-        """Return the keywords of a marker: open for a control, a triangle at an epoch limit."""
-        look: dict[str, Any] = {"marker": AT_LIMIT if at_limit else self.marker, "ls": ""}
+        """Return the keywords of a marker: open for a control, a triangle at an epoch limit.
+
+        Controls are told apart by their markers alone, and keep them; their seeds show the limit.
+        """
+        limited = at_limit and self.colour != CONTROL_COLOUR
+        look: dict[str, Any] = {"marker": AT_LIMIT if limited else self.marker, "ls": ""}
         return look | {"mec": self.colour, "mfc": "white" if self.hollow else self.colour}
 
 

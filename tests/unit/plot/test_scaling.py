@@ -230,6 +230,10 @@ def test_controls_are_open_markers_named_in_the_legend_and_join_no_family():
         assert means[name].get_markerfacecolor() == "white"
     assert means["noise"].get_marker() != means["small, shuffled"].get_marker()
     assert {"control: random vectors", "control: shuffled text"} < set(legend(drawing.figure))
+    at_limit = table(rows).with_columns(hit_epoch_limit=pl.lit(True))
+    limited = lines(only_axes(scaling_plot(at_limit)), "_mean:")
+    assert limited["noise"].get_marker() == means["noise"].get_marker()
+    assert limited["small"].get_marker() == "^"
     assert set(lines(axes, "_family:")) == {"OPT", "OPT:shuffled text"}
     assert "small, shuffled" not in names(axes) and "small" in names(axes)
 
