@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from experiments.q2_universality.study import LARGE, SMALL, TUNED_ON, WAYS
+from experiments.q2_universality.study import LARGE, SMALL, WAYS
 from tcf._util import write_json
 from tcf.evaluate.paired import difference_interval, ratio_interval
 from tcf.study.cells import Cell, read_cells
@@ -36,7 +36,8 @@ def main(records: Path = HERE / "records", out: Path = HERE / "results.json") ->
             f"{row['against_value']:.4f}, {row['difference']:+.4f} [{row['low']:+.4f}, "
             f"{row['high']:+.4f}]: {row['verdict']}"
         )
-    shares = [covered(cells, dataset, way) for dataset in TUNED_ON for way in WAYS]
+    datasets = dict.fromkeys(cell.dataset for cell in cells)
+    shares = [covered(cells, dataset, way) for dataset in datasets for way in WAYS]
     for row in shares:
         said = f"{row['share']:.2f} [{row['low']:.2f}, {row['high']:.2f}]" if "share" in row else ""
         print(f"{row['dataset']}: {row['arm']} covers {said or 'a share that cannot be told'}")

@@ -73,7 +73,7 @@ def harvest() -> list[Arm]:
 
 def smoke() -> Study:
     """Return each way of tuning, and two depths of each pooling, on the small world."""
-    return shrunk(_study(WORLD, [LADDER[2]], harvest()[::6]))
+    return shrunk(_study(WORLD, [LADDER[2], LADDER[-1]], harvest()[::6]))
 
 
 def paper() -> Study:

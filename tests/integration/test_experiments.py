@@ -1,11 +1,15 @@
 """Every study file plans what its text says, and the quickstart runs small from end to end."""
 
+import json
+import runpy
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from experiments.q2_universality import analyse as q2
 from tcf.cli import app, load_studies, load_study
 from tcf.errors import DataError
 from tcf.plot import scaling_plot
@@ -16,6 +20,7 @@ from tcf.study.runner import run_study
 from tcf.train import TrainConfig
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+DRAWN_SMALL = ("encoders_by_year", "llm_as_user_encoder", "q2_universality")
 
 
 @pytest.mark.parametrize(
@@ -48,10 +53,33 @@ def test_neighbours_of_frozen_text_and_of_labels_are_planned():
 @pytest.mark.parametrize(
     "path", sorted(EXPERIMENTS.glob("*/study.py")), ids=lambda p: p.parent.name
 )
-def test_every_study_runs_small(path: Path):
-    done = CliRunner().invoke(app, ["run", str(path), "--smoke"])
+def test_every_study_runs_small(path: Path, tmp_path: Path):
+    records = tmp_path / "records"
+    done = CliRunner().invoke(app, ["run", str(path), "--smoke", "--records", str(records)])
     assert done.exit_code == 0, done.output
     assert "passed in" in done.output
+    if path.parent.name in DRAWN_SMALL:
+        script = EXPERIMENTS.parent / "plots" / f"{path.parent.name}.py"
+        runpy.run_path(str(script))["main"](tmp_path, records)
+        assert (tmp_path / f"{path.parent.name}.svg").stat().st_size > 5000
+
+
+def test_what_tuning_covers_is_told_for_every_way(tmp_path: Path):
+    """Of the small form: whether a share can be told is the data's affair, the gains are there."""
+    (study,) = load_studies(EXPERIMENTS / "q2_universality" / "study.py", form="smoke")
+    kept = [run for run in study.runs if not str(run.arm.family).startswith("MiniLM, ")]
+    run_study(
+        replace(study, runs=tuple(kept)),
+        records=tmp_path / "records",
+        cache=tmp_path / "cache",
+        num_workers=1,
+        say=lambda line: None,
+    )
+    q2.main(tmp_path / "records", tmp_path / "results.json")
+    told = json.loads((tmp_path / "results.json").read_text())
+    assert [row["arm"].partition(", ")[2] for row in told["covered"]] == list(q2.WAYS)
+    assert all(np.isfinite(row["gain"]["mean"]) for row in told["covered"])
+    assert len(told["costs"]) == len(q2.WAYS) + 2
 
 
 def test_q1_says_what_its_published_form_takes():
