@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from tcf.cli import app
 from tcf.study.cells import read_cells
 from tcf.study.evidence import evidence
+from tcf.study.ladders import read_ladder
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -109,3 +110,22 @@ def test_its_figures_of_evidence_are_those_of_the_experiments():
     sasrec = [x for x in panels["panels"] if x["backbone"] == "SASRec"]
     assert "a ceiling in none under SASRec" in text
     assert all(panel["exponent"]["low"] == 0 for panel in sasrec)
+
+
+def test_its_first_figure_shows_what_is_said_of_it():
+    folder = ROOT / "experiments" / "q1_scaling"
+    cells = read_cells(folder / "records")
+    found = evidence(cells, metrics=["ndcg@10"]).filter(
+        mark="mean", dataset="online-retail", backbone="SASRec"
+    )
+    value = dict(found.select("arm", "value").iter_rows())
+    sizes = [row["name"] for row in read_ladder(folder / "ladder.json").iter_rows(named=True)]
+    ladder = [value[name] for name in sizes]
+    assert len(ladder) == 6 and ladder == sorted(ladder)
+    losses = read_ladder(folder / "ladder.json")["validation_loss"].to_list()
+    assert losses == sorted(losses, reverse=True)
+    text = " ".join(README.split())
+    assert f"NDCG@10 {100 * ladder[0]:.1f} to {100 * ladder[-1]:.1f}%" in text
+    controls = {"random weights reach": "opt-3M, random weights", "bags of words": "TF-IDF"}
+    for words, arm in {**controls, "item IDs": "ID"}.items():
+        assert f"{words} {100 * value[arm]:.1f}" in text
