@@ -6,7 +6,6 @@ Run: python plots/encoders_by_year.py
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -36,7 +35,6 @@ def published(years: dict[str, int]) -> pl.DataFrame:
     told = json.loads((EXPERIMENTS / "published" / "figures.json").read_text(encoding="utf-8"))
     figures = [figure for figure in told["figures"] if figure["study"] == "encoders"]
     figures.sort(key=lambda figure: years[figure["encoder"]])  # stable: data sets keep their order
-    ends: dict[str, Any] = {"low": None, "high": None, "chance": None, "published": True}
     rows = [
         {
             "panel": figure["dataset"],
@@ -44,11 +42,11 @@ def published(years: dict[str, int]) -> pl.DataFrame:
             "group": str(years[figure["encoder"]]),
             "name": figure["encoder"],
             "value": figure["value"],
-            **ends,
+            "published": True,
         }
         for figure in figures
     ]
-    return pl.DataFrame(rows, infer_schema_length=None)
+    return pl.DataFrame(rows)
 
 
 if __name__ == "__main__":

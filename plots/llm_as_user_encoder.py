@@ -11,31 +11,26 @@ from typing import Any
 
 import polars as pl
 
-from tcf.plot import grouped_plot
+from tcf.plot import grouped_plot, grouped_rows
 from tcf.study.cells import read_cells
 from tcf.study.evidence import evidence
 
 HERE = Path(__file__).parent
 EXPERIMENTS = HERE.parent / "experiments"
 METRIC = "hr@10"
-BACKBONES = {None: "untrained", "TextUsers": "users as texts", "MeanHistory": "mean of the items"}
+HOW = {"TextUsers": "users as texts", "MeanHistory": "mean of the items"}
 """Name in the records -> how users are read; others keep their name."""
 
 
 def main(out: Path = HERE, records: Path = EXPERIMENTS / "llm_as_user_encoder" / "records") -> None:
     """Read the records and the published figures, and draw into ``out``."""
-    table = evidence(read_cells(records), metrics=[METRIC]).filter(mark="mean")
-    rows = pl.DataFrame([*_measured(table), *_published()], infer_schema_length=None)
+    table = evidence(read_cells(records), metrics=[METRIC])
+    backbone = pl.col("backbone")
+    how = pl.when(backbone.is_null()).then(pl.lit("untrained")).otherwise(backbone.replace(HOW))
+    rows = grouped_rows(table, panel=pl.col("dataset"), group=how)
+    rows = pl.concat([rows, pl.DataFrame(list(_published()))], how="diagonal")
     title = "Users read as texts, and users read as items"
     grouped_plot(rows, title=title).save(out / "llm_as_user_encoder")
-
-
-def _measured(table: pl.DataFrame) -> Iterator[dict[str, Any]]:
-    for row in table.iter_rows(named=True):
-        group = BACKBONES.get(row["backbone"], row["backbone"])
-        numbers = {name: row[name] for name in ("value", "low", "high")}
-        about = {"panel": row["dataset"], "metric": METRIC, "group": group, "name": row["arm"]}
-        yield {**about, **numbers, "chance": None, "published": False}
 
 
 def _published() -> Iterator[dict[str, Any]]:
@@ -44,9 +39,8 @@ def _published() -> Iterator[dict[str, Any]]:
         if figure["study"] == "gpt4rec":
             name = f"{figure['encoder']}, {figure['mode'].replace('-', ' ')}"
             about = {"panel": f"{figure['dataset']}, published", "metric": figure["metric"]}
-            ends = {"low": None, "high": None, "chance": None, "published": True}
-            group = BACKBONES["TextUsers"]
-            yield {**about, "group": group, "name": name, "value": figure["value"], **ends}
+            about |= {"group": HOW["TextUsers"], "name": name}
+            yield {**about, "value": figure["value"], "published": True}
 
 
 if __name__ == "__main__":

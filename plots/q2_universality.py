@@ -11,25 +11,23 @@ from typing import Any
 
 import polars as pl
 
-from tcf.plot import grouped_plot, layers_plot
+from tcf.plot import grouped_plot, grouped_rows, layers_plot
 from tcf.study.cells import Cell, read_cells
 from tcf.study.evidence import evidence
 
 HERE = Path(__file__).parent
 EXPERIMENTS = HERE.parent / "experiments"
 METRIC = "ndcg@10"
-NO_ENDS = {"low": None, "high": None, "chance": None, "published": True}
 
 
 def main(out: Path = HERE, records: Path = EXPERIMENTS / "q2_universality" / "records") -> None:
     """Read the records and the published figures, and draw into ``out``."""
     cells = read_cells(records)
     harvest = [cell for cell in cells if str(_arm(cell).get("family")).startswith("MiniLM, ")]
-    rows = [*_measured([cell for cell in cells if cell not in harvest]), *_published()]
+    rows = _measured([cell for cell in cells if cell not in harvest])
+    rows = pl.concat([rows, pl.DataFrame(list(_published()))], how="diagonal")
     title = "A small encoder tuned, against itself and the largest frozen"
-    grouped_plot(pl.DataFrame(rows, infer_schema_length=None), title=title).save(
-        out / "q2_universality"
-    )
+    grouped_plot(rows, title=title).save(out / "q2_universality")
     table = pl.DataFrame(
         [
             {
@@ -50,17 +48,18 @@ def _arm(cell: Cell) -> dict[str, Any]:
     return cell.records[0]["config"]["arm"]
 
 
-def _measured(cells: Sequence[Cell]) -> Iterator[dict[str, Any]]:
-    means = evidence(cells, metrics=[METRIC]).filter(mark="mean")
-    by_size = means.with_columns(size=pl.col("parameters")).sort(
-        "dataset", "size", pl.col("tuned").is_not_null(), nulls_last=False, maintain_order=True
+def _measured(cells: Sequence[Cell]) -> pl.DataFrame:
+    means = evidence(cells, metrics=[METRIC]).sort(
+        "dataset", "parameters", pl.col("tuned").is_not_null(), maintain_order=True
     )
-    for row in by_size.iter_rows(named=True):
-        encoder, _, way = row["arm"].partition(", ")
-        group, name = ("item IDs", "ID") if row["kind"] == "id" else (encoder, way or "frozen")
-        about = {"panel": row["dataset"], "metric": METRIC, "group": group, "name": name}
-        numbers = {name: row[name] for name in ("value", "low", "high")}
-        yield {**about, **numbers, "chance": None, "published": False}
+    encoder, way = (pl.col("arm").str.extract(x) for x in (r"^([^,]*)", r", (.*)$"))
+    by_id = pl.col("kind") == "id"
+    return grouped_rows(
+        means,
+        panel=pl.col("dataset"),
+        group=pl.when(by_id).then(pl.lit("item IDs")).otherwise(encoder),
+        name=pl.when(by_id).then("arm").otherwise(way.fill_null("frozen")),
+    )
 
 
 def _published() -> Iterator[dict[str, Any]]:
@@ -88,7 +87,7 @@ def _published() -> Iterator[dict[str, Any]]:
         ):
             shown.append((encoder, mode.replace("-", " "), found[dataset, encoder, mode]))
         for group, name, value in shown:
-            yield {**about, "group": group, "name": name, "value": value, **NO_ENDS}
+            yield {**about, "group": group, "name": name, "value": value, "published": True}
 
 
 if __name__ == "__main__":

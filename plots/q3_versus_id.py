@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from tcf.evaluate.slices import slice_names
-from tcf.plot import grouped_plot, warm_plot
+from tcf.plot import grouped_plot, grouped_rows, warm_plot
 from tcf.study.cells import read_cells
 from tcf.study.equivalence import drawable
 from tcf.study.evidence import evidence
@@ -34,23 +34,15 @@ def main(out: Path = HERE, records: Path = EXPERIMENTS / "q3_versus_id" / "recor
     """Read the records and the published figures, and draw into ``out``."""
     cells, left_out = drawable(read_cells(records))
     table = evidence([cell for cell in cells if cell.backbone], metrics=[METRIC])
-    rows = [*_measured(table.filter(mark="mean")), *_published()]
+    which = pl.col("dataset").str.extract(r", (.*)$").fill_null(ALL)
+    rows = grouped_rows(table, panel=pl.col("dataset").str.extract(r"^([^,]*)"), group=which)
+    rows = pl.concat([rows, pl.DataFrame(list(_published()))], how="diagonal")
     title = "Item IDs and text, tuned equally, in sets of items trained anew"
-    grouped_plot(pl.DataFrame(rows, infer_schema_length=None), title=title, note=left_out).save(
-        out / "q3_versus_id"
-    )
+    grouped_plot(rows, title=title, note=left_out).save(out / "q3_versus_id")
     whole = [cell for cell in cells if "," not in cell.dataset]
     slices = evidence(whole, metrics=[METRIC], slices=slice_names())
     title = "All items, by how often the target was seen in training"
     warm_plot(slices, metric=METRIC, title=title).save(out / "q3_versus_id_slices")
-
-
-def _measured(table: pl.DataFrame) -> Iterator[dict[str, Any]]:
-    for row in table.iter_rows(named=True):
-        dataset, _, which = row["dataset"].partition(", ")
-        numbers = {name: row[name] for name in ("value", "low", "high")}
-        about = {"panel": dataset, "metric": METRIC, "group": which or ALL, "name": row["arm"]}
-        yield {**about, **numbers, "chance": None, "published": False}
 
 
 def _published() -> Iterator[dict[str, Any]]:
@@ -61,8 +53,7 @@ def _published() -> Iterator[dict[str, Any]]:
         name = {"id": "ID"}.get(figure["mode"], f"{figure['encoder']}, {figure['mode']}")
         panel, group = f"{figure['dataset']}, published", SETS[figure["study"]]
         about = {"panel": panel, "metric": figure["metric"], "group": group, "name": name}
-        ends = {"low": None, "high": None, "chance": None, "published": True}
-        yield {**about, "value": figure["value"], **ends}
+        yield {**about, "value": figure["value"], "published": True}
 
 
 if __name__ == "__main__":

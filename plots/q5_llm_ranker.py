@@ -25,9 +25,8 @@ def main(out: Path = HERE) -> None:
     measured = [row for path in results for row in _measured(path)]
     chance = {row["panel"]: row["chance"] for row in measured}
     published = json.loads((EXPERIMENTS / "published" / "figures.json").read_text("utf-8"))
-    table = pl.DataFrame(
-        [*measured, *_published(published["figures"], chance)], infer_schema_length=None
-    )
+    others = pl.DataFrame(list(_published(published["figures"], chance)))
+    table = pl.concat([pl.DataFrame(measured), others], how="diagonal")
     title = "The same candidates, ranked by trained models and by asked ones"
     grouped_plot(table, title=title).save(out / "q5_llm_ranker")
 
@@ -38,7 +37,7 @@ def _measured(path: Path) -> Iterator[dict[str, Any]]:
         for ranker, found in result["rankers"].items():
             about = {"panel": task, "metric": metric, "group": result["dataset"], "name": ranker}
             numbers = {name: found[task][metric][name] for name in ("low", "high", "chance")}
-            yield {**about, "value": found[task][metric]["mean"], **numbers, "published": False}
+            yield {**about, "value": found[task][metric]["mean"], **numbers}
 
 
 def _published(figures: list[dict[str, Any]], chance: dict[str, float]) -> Iterator[dict[str, Any]]:
@@ -49,7 +48,7 @@ def _published(figures: list[dict[str, Any]], chance: dict[str, float]) -> Itera
             continue
         name = NAMES[figure["mode"]].format(**figure)
         about = {"panel": task, "metric": figure["metric"], "group": figure["dataset"]}
-        ends = {"low": None, "high": None, "chance": chance[task], "published": True}
+        ends = {"chance": chance[task], "published": True}
         yield {**about, "name": name, "value": figure["value"], **ends}
 
 

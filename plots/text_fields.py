@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tcf.plot import grouped_plot
+from tcf.plot import grouped_plot, grouped_rows
 from tcf.study.cells import read_cells
 from tcf.study.evidence import evidence
 
@@ -16,22 +16,13 @@ METRIC = "ndcg@10"
 
 def main(out: Path = HERE, records: Path = RECORDS) -> None:
     """Read the records and draw into ``out``: a group a text form."""
-    means = evidence(read_cells(records), metrics=[METRIC]).filter(mark="mean")
-    dataset, form = (
-        pl.col("dataset").str.extract(pattern) for pattern in (r"^(.*?), ", r"^.*?, (.*)$")
+    table = grouped_rows(
+        evidence(read_cells(records), metrics=[METRIC]),
+        panel=pl.col("dataset").str.extract(r"^(.*?), "),
+        group=pl.col("dataset").str.extract(r"^.*?, (.*)$"),
     )
     first = pl.col("group").replace_strict({"title": 0, "title and genres": 1}, default=2)
-    table = means.select(
-        "metric",
-        "value",
-        "low",
-        "high",
-        panel=dataset,
-        group=form,
-        name="arm",
-        chance=pl.lit(None, dtype=pl.Float64),
-        published=pl.lit(False),
-    ).sort(first, pl.col("name") != "ID", maintain_order=True)
+    table = table.sort(first, pl.col("name") != "ID", maintain_order=True)
     title = "What is read of an item, and the words around it"
     grouped_plot(table, title=title).save(out / "text_fields")
 

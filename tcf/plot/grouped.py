@@ -13,10 +13,15 @@ from tcf.plot.table import NUMBERS, filled, finite, refuse, require
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["grouped_plot"]
+__all__ = ["grouped_plot", "grouped_rows"]
 
 _LINE = ("group", "name")
-_COLUMNS = ("panel", "metric", *_LINE, *NUMBERS, "chance", "published")
+_NEEDED = ("panel", "metric", *_LINE, "value")
+_DEFAULTS: dict[str, Any] = {
+    **dict.fromkeys(("low", "high", "chance"), pl.lit(None, dtype=pl.Float64)),
+    "published": pl.lit(False),
+}
+_COLUMNS = (*_NEEDED, *_DEFAULTS)
 _ROW = 0.17  # inches of a line
 _ID = "ID"
 
@@ -32,8 +37,9 @@ def grouped_plot(
     the table.
 
     Args:
-        table: Columns panel, metric (one a panel), group, name, value, low, high (fractions; no
-            ends for a published figure), chance (one a panel, or null) and published (bool).
+        table: Columns panel, metric (one a panel), group, name and value (a fraction); low and high
+            (of what is not published), chance (one a panel; default none) and published (default
+            False). `grouped_rows` makes them of evidence.
         title: Heading of the figure.
         width: ``"column"`` or ``"page"``.
         note: Stands below.
@@ -42,10 +48,12 @@ def grouped_plot(
         ValueError: If a column, a row or a number is missing, a name has two values in a group, or
             a panel two metrics or two values of chance.
     """
-    require(table, _COLUMNS, what="a table of groups")
+    require(table, _NEEDED, what="a table of groups")
+    absent = {name: value for name, value in _DEFAULTS.items() if name not in table.columns}
+    table = table.with_columns(**absent).with_columns(pl.col("published").fill_null(False))
     value = pl.col("value")
     rules = [
-        *filled("panel", "metric", *_LINE, "value", "published"),
+        *filled(*_NEEDED),
         *filled("low", "high", among=~pl.col("published")),
         *finite(*NUMBERS, "chance"),
         ("values must be fractions between 0 and 1", (value < 0) | (value > 1)),
@@ -77,6 +85,21 @@ def grouped_plot(
             axes.set_ylim(most - 0.4, -0.6)
             _draw(axes, data.filter(panel=panel), lines[panel], looks)
     return Drawing(figure, data)
+
+
+def grouped_rows(
+    table: pl.DataFrame, *, panel: pl.Expr, group: pl.Expr, name: pl.Expr | None = None
+) -> pl.DataFrame:
+    """Return the means of a table of evidence as rows for `grouped_plot`, in their order.
+
+    Args:
+        table: As `tcf.study.evidence.evidence` returns it for one metric and slice.
+        panel, group: What stands above a row, by the table's columns.
+        name: Likewise; None: the arm.
+    """
+    name = pl.col("arm") if name is None else name
+    means = table.filter(mark="mean")
+    return means.select("metric", *NUMBERS, panel=panel, group=group, name=name)
 
 
 def _lines(data: pl.DataFrame) -> list[tuple[str, str]]:

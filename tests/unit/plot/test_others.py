@@ -8,6 +8,7 @@ import pytest
 from tcf.plot import (
     cost_plot,
     grouped_plot,
+    grouped_rows,
     layers_plot,
     learning_plot,
     transfer_plot,
@@ -174,6 +175,18 @@ def test_names_stand_below_their_group_and_published_ones_are_open():
     assert "published" not in words(grouped_plot(GROUPED.head(2)).figure)
 
 
+def test_means_of_evidence_become_groups_and_stand_beside_published_figures():
+    rows = grouped_rows(
+        table().filter(metric="hr@10"), panel=pl.col("dataset"), group=pl.col("kind")
+    )
+    assert rows["name"].to_list() == table().filter(mark="mean", metric="hr@10")["arm"].to_list()
+    told = {"panel": "other", "metric": "hr@10", "group": "asked", "name": "a model", "value": 0.2}
+    both = pl.concat([rows, pl.DataFrame([{**told, "published": True}])], how="diagonal")
+    drawn = grouped_plot(both).data
+    assert drawn["published"].to_list() == [False] * len(rows) + [True]
+    assert drawn["chance"].is_null().all()
+
+
 def test_the_dot_of_a_learning_curve_is_its_best_epoch():
     data = learning_plot(epochs()).data
     assert len(data) == len(epochs())
@@ -187,7 +200,7 @@ def test_the_dot_of_a_learning_curve_is_its_best_epoch():
         (layers_plot, pl.concat([LAYERS, LAYERS]), "a pair of layer and pooling has one value"),
         (transfer_plot, TRANSFERS.with_columns(value=pl.lit(1.2)), "must be fractions between 0"),
         (learning_plot, epochs().drop("loss"), "a table of epochs needs the columns loss"),
-        (grouped_plot, GROUPED.drop("chance"), "a table of groups needs the columns chance"),
+        (grouped_plot, GROUPED.drop("group"), "a table of groups needs the columns group"),
         (grouped_plot, pl.concat([GROUPED, GROUPED]), "a name has one value in a group"),
         (grouped_plot, GROUPED.with_columns(low=None), "low must be filled"),
         (
