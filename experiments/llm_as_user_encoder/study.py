@@ -3,7 +3,7 @@
 Run:     tcf run experiments/llm_as_user_encoder/study.py --data FOLDER   (needs the extra `minilm`)
          ... --smoke        the simulated world and a tiny model, in seconds
          ... --form paper   OPT-125M, 1.3B and 6.7B on MIND; plan it first with --dry-run
-Cost:    see README.md; users' texts are encoded once, and are most of it.
+Cost:    half an hour on two cores, estimated; users' texts are encoded once, and are most of it.
 Expect:  untrained above popularity; trained still behind a user model over frozen item vectors.
 
 FOLDER is as in experiments/q1_scaling. A user is the text of the history's last 20 titles, the last

@@ -3,7 +3,8 @@
 Run:     tcf run experiments/more_data/study.py --data FOLDER
          ... --smoke        the simulated world and two tiny models, in seconds
          ... --form paper   six sizes of OPT on MIND
-Cost:    see README.md; each run is kept as it ends. The ladder comes first: experiments/here.py.
+Cost:    about an hour on two cores, estimated, a minute a run; each is kept as it ends. The
+         ladder comes first: experiments/here.py.
 Expect:  open. `analyse.py` fits size and data together.
 
 FOLDER is as in experiments/q1_scaling. A quarter of the users is tested and a tenth decides when to

