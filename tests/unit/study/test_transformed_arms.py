@@ -44,11 +44,16 @@ def split_with_cold_items() -> Split:
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
-def test_runs_made_before_there_were_transforms_keep_their_fingerprint(path: Path):
+def test_committed_runs_keep_their_fingerprint(path: Path):
     record = json.loads(path.read_text(encoding="utf-8"))
     config = RunConfig(**record["config"])
-    vectors = record["vectors"] and record["vectors"]["key"]
-    found = fingerprint(config, split=record["data"]["checksum"], vectors=vectors)
+    found = fingerprint(
+        config,
+        split=record["data"]["checksum"],
+        vectors=record["vectors"] and record["vectors"]["key"],
+        source=record.get("source", {}).get("fingerprint"),
+        labels=record["data"].get("labels"),
+    )
     assert found == record["fingerprint"]
     assert config.model_dump(mode="json") == record["config"]
 
