@@ -3,7 +3,7 @@
 Run:     tcf run experiments/precision/study.py --data FOLDER   (needs the extra `minilm`)
          ... --smoke        the simulated world and a tiny model, in seconds
          ... --form paper   OPT-125M to 13B in each precision, on MIND; plan it with --dry-run
-Cost:    half an hour on two cores, estimated; each run is kept as it ends.
+Cost:    half an hour on two cores, measured; each run is kept as it ends.
 Expect:  bfloat16 level with float32, nf4 the furthest from it; how far is the question.
 
 FOLDER is as in experiments/q1_scaling. Each precision twice: under SASRec, and with its vectors
