@@ -1,4 +1,4 @@
-"""The two arrays everything is made of: items with their texts, and users with their item rows."""
+"""What everything is made of: items with texts and labels, and users with their item rows."""
 
 import hashlib
 from collections.abc import Sequence
